@@ -21,20 +21,20 @@ import { Activity, ApprovalRelay, type CommitTracer, createTrendRecorder, Pipeli
 import { DEFAULT_MAX_BEHIND_MS, FleetReader, openAlerts, openListeners } from './serve/index.ts';
 import { Branches, openSource, type Source } from './source/index.ts';
 
-/** Parts of the process that a hub gets from its program or test; absent ones are the real ones. */
+/** Dependencies that a program or a test injects. Optional ones have defaults. */
 export interface HubDeps extends Pick<Runtime, 'logger' | 'random'> {
   readonly version: string;
-  /** Metrics of the process itself; for programs. */
+  /** Whether to collect the default metrics of Node.js. Set by programs. */
   readonly processMetrics?: boolean;
   readonly clock?: Clock;
   readonly ledger?: Ledger;
   readonly deliveryLimits?: Partial<DeliveryLimits>;
   readonly identityLimits?: OpenIdentityOptions['limits'];
-  /** Absent: nothing is traced. */
+  /** Tracer of commits; undefined: tracing is off. */
   readonly tracer?: CommitTracer | undefined;
 }
 
-/** A started hub. */
+/** Hub that is running. */
 export interface RunningHub {
   /** Base URL of the API. */
   readonly url: string;
@@ -42,32 +42,34 @@ export interface RunningHub {
   readonly agentUrl: string;
   readonly ledger: Ledger;
   readonly source: Source;
-  /** Decides on the cluster of each agent; undefined if agents do not enrol. */
+  /** Enrolment and revocation of agents; undefined if agents do not enrol. */
   readonly identity: Identity | undefined;
   readonly registry: Registry;
-  /** Number of offers made, for all agents. */
+  /** Number of offers created so far, for all agents. */
   offersMade(): number;
   stop(): Promise<void>;
   /**
-   * Resolves when the hub has stopped, by `stop` or by the signal; rejects when it stopped because
-   * a part of it failed.
+   * Resolves when the hub has stopped because of `stop` or the signal. Rejects if a part failed.
    */
   readonly stopped: Promise<void>;
 }
 
-/** Milliseconds that parts and open requests have to end; requests are cut a little earlier. */
+/**
+ * Time that parts and open requests have to end, in milliseconds. Requests are aborted a little
+ * earlier.
+ */
 const STOP_MS = 6_000;
 
 interface HubParts {
-  /** Parts that run until aborted. */
+  /** Parts that run until the signal aborts. */
   readonly runs: readonly ((signal: AbortSignal) => Promise<void>)[];
-  /** Ends of the listeners. */
+  /** Resolve when the listeners are closed. */
   readonly closed: readonly Promise<void>[];
   readonly shutdown: Shutdown;
   readonly ledger: Ledger;
 }
 
-/** @throws the error of the part that failed first */
+/** Runs the parts until shutdown. @throws the error of the part that failed first */
 const runParts = async ({ runs, closed, shutdown: { closing, closeNow } }: HubParts, logger: Logger): Promise<void> => {
   const failures: unknown[] = [];
   const parts = runs.map((run) => run(closing));
@@ -77,14 +79,14 @@ const runParts = async ({ runs, closed, shutdown: { closing, closeNow } }: HubPa
     closeNow();
   });
   await untilAborted(closing);
-  // Closing the ledger refuses pending writes, so a database that hangs does not block the hub.
+  // Closing the ledger refuses pending writes, so an unresponsive database does not block the hub.
   if (!(await settlesWithin(Promise.allSettled([...parts, ...closed]), STOP_MS))) logger.warn('parts of the hub did not end in time');
   if (failures.length > 0) throw failures[0];
 };
 
 /**
- * Runs all parts until the hub stops, and closes the ledger then. When one of them fails all end: a
- * hub that listens without working is useless, while a hub that ends is restarted.
+ * Runs all parts until the hub stops, then closes the ledger. If one part fails, all of them end
+ * and the process can be restarted: a hub that listens but does not work is useless.
  *
  * @throws the error of the part that failed first
  */
@@ -93,8 +95,8 @@ const runUntilStopped = async (parts: HubParts, { logger, version }: HubDeps): P
   try {
     await runParts(parts, logger);
   } finally {
-    // Not awaited: an unavailable database must not keep the hub from stopping, and closing the
-    // ledger waits only for a limited time.
+    // Not awaited: an unavailable database must not keep the hub from stopping. Closing the ledger
+    // waits only for a limited time.
     ledger.audit.append(lifeEntry('hub.stop', version)).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
     await ledger.close();
     logger.info('hub stopped');
@@ -102,10 +104,10 @@ const runUntilStopped = async (parts: HubParts, { logger, version }: HubDeps): P
 };
 
 /**
- * Starts a hub: its parts in the order of this page, each with what it works with. Resolves once
- * both listeners answer. If any of this fails, nothing stays open.
+ * Starts a hub. Resolves once both listeners accept connections. If a part cannot be started,
+ * everything that was opened is closed again.
  *
- * @throws ConfigError, LedgerError and Error with a remedy
+ * @throws ConfigError, LedgerError, or an Error whose message names the remedy
  */
 export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSignal): Promise<RunningHub> => {
   const { random, clock = systemClock } = deps;
@@ -132,7 +134,9 @@ interface Hub extends Required<Pick<HubDeps, 'clock' | 'random' | 'ledger'>> {
   readonly log: (step: string) => Logger;
 }
 
-/** Opens what outlives the process, beside the ledger. */
+/**
+ * Opens the persistent state besides the ledger: audit key, repository clone and agent identities.
+ */
 const openStores = async ({ config, deps, random, clock, metrics, log, ledger }: Hub) => {
   const { git, identity: enrolment, maxBehindMs = DEFAULT_MAX_BEHIND_MS } = config;
   const auditKey = await openAuditKey(ledger.audit, config);
@@ -160,7 +164,7 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   const { auditKey, source, branches, identity } = await openStores(hub);
   const checkpoints = createCheckpoints({ ledger, key: auditKey, clock, logger: log('ledger') });
 
-  // ① to ④: source → pipeline → delivery, with what records them beside.
+  // Steps ① to ④: source → pipeline → delivery, and what records their progress.
   const offers = createOffers(source.objects);
   const targets = new RevisionTargets();
   const delivery = new Delivery(
@@ -181,19 +185,19 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   source.onRevision((revision) => pipeline.take(revision));
   source.onRejected((rejected) => activity.reject(rejected));
   ledger.onSharedHint(() => source.hint());
-  // Their agents say again what is missing.
+  // The database lost commits. Agents that reconnect report again.
   ledger.subscribe(({ kind }) => {
     if (kind === 'lost') delivery.endStreams();
   });
   identity?.identity.subscribe((cluster) => delivery.recheck(cluster));
   pauses.onPause((pausedMs) => {
-    logger.warn({ pausedMs }, 'this process was paused: what agents said before is not known to be so now');
+    logger.warn({ pausedMs }, 'this process was paused: what agents reported before may be out of date');
     delivery.suspendObservation();
     rollout.watchAgain();
   });
   await recordSource(source, { ledger, clock, logger });
 
-  // ⑨: what is wrong, metrics, and the API.
+  // Step ⑨: issues, alerts, metrics and the API.
   const certificates = () => certificatesOf(config.agentTls, identity);
   const served = { ledger, fleet, auditKey: auditKey.id };
   const alerting = { clock, pauses, rollout, logger: log('alerts'), random, metrics: metrics.alerts };
@@ -211,7 +215,7 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
     runtime: { clock, logger, registry, shutdown },
   });
 
-  // They run beside each other, end together, and the ledger after them.
+  // Parts run concurrently and end together. The ledger is closed after them.
   const parts = [pauses, source, branches, delivery, rollout, checkpoints, activity, trend, alerts];
   const runs = [...parts.map((part) => (until: AbortSignal) => part.run(until)), keepCertificate];
   const stopped = runUntilStopped({ runs, closed, shutdown, ledger }, deps);

@@ -4,18 +4,20 @@ import type { AlertMetrics } from './alerts/index.ts';
 import type { DeliveryMetrics, NackClass } from './delivery/index.ts';
 import type { HubCertificate } from './identity/index.ts';
 
-/** Steps of the hub that take time: of a commit, of the ledger, and of plans of branches. */
+/** Steps with a measured duration: of a commit, of the ledger, and of plans of branches. */
 const STEPS = ['fetch', 'check', 'compile', 'ledger', 'branch'] as const;
-/** Step whose duration a histogram of the hub has; those of a commit's record are others. */
+/** Step in the duration histogram. The steps in the record of a commit are others. */
 export type HubStep = (typeof STEPS)[number];
 const RESULTS = ['ok', 'error'] as const;
 export type StepResult = (typeof RESULTS)[number];
 
 const NACK_CLASSES: readonly NackClass[] = ['untrusted', 'invalid', 'incomplete'];
 
-/** Seconds. Fine in the expected range of a step, coarse beyond. */
+/** Bucket bounds in seconds: fine in the expected range of a step, coarse above it. */
 const STEP_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
-/** Seconds. A second is the goal; what takes minutes waits for a person. */
+/**
+ * Bucket bounds in seconds. The goal is one second. Minutes mean that a commit waits for a person.
+ */
 const ENFORCEMENT_BUCKETS = [0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900];
 
 const createAlertMetrics = (registry: Registry): AlertMetrics => {
@@ -46,7 +48,7 @@ const createAlertMetrics = (registry: Registry): AlertMetrics => {
   };
 };
 
-/** Makes the metrics of the hub. Registers them, so once per registry. */
+/** Creates and registers the metrics of the hub. Call once per registry. */
 export const createHubMetrics = (registry: Registry) => {
   const registers = [registry];
   const steps = new Histogram({
@@ -77,7 +79,7 @@ export const createHubMetrics = (registry: Registry) => {
     registers,
   });
   const reports = new Counter({ name: 'fso_hub_reports_total', help: 'Reports accepted.', registers });
-  // A series that begins with its first error would hide that error from rate().
+  // A counter that first appears with an error hides that error from rate(), so all start at 0.
   for (const step of STEPS) for (const result of RESULTS) steps.zero({ step, result });
   for (const reason of NACK_CLASSES) nacks.inc({ reason }, 0);
   return {
@@ -89,9 +91,11 @@ export const createHubMetrics = (registry: Registry) => {
       reported: () => reports.inc(),
     } satisfies DeliveryMetrics,
     rollout: {
-      /** Records that every connected cluster has proven a commit, by the time since its fetch. */
+      /**
+       * Observes the time from the fetch of a commit until every connected cluster has proven it.
+       */
       enforced: (seconds: number): void => commitEnforcement.observe(seconds),
-      /** Records that one cluster has proven a commit, by the time since it was offered. */
+      /** Observes the time from the offer of a commit until one cluster has proven it. */
       proven: (seconds: number): void => clusterEnforcement.observe(seconds),
     },
     step: (step: HubStep, result: StepResult, seconds: number): void => steps.observe({ step, result }, seconds),
@@ -101,17 +105,17 @@ export const createHubMetrics = (registry: Registry) => {
 /** Metrics of the hub, each with a function that counts or observes. */
 export type HubMetrics = ReturnType<typeof createHubMetrics>;
 
-/** Values that a scrape reads from the parts of a hub. */
+/** Functions by which a scrape reads values from the parts of a hub. */
 export interface HubReadings {
-  /** Lengths of the queues. */
+  /** Number of waiting items by queue. */
   readonly queues: () => Readonly<Record<'connections' | 'agents' | 'offers' | 'ledger', number>>;
   readonly certificates: () => readonly HubCertificate[];
-  /** See PauseDetector. */
+  /** Share of late timer ticks, 0 to 1; see PauseDetector. */
   readonly lateShare: () => number;
   readonly rollout: () => { readonly held: number; readonly isHalted: boolean };
 }
 
-/** Registers the gauges of this hub that are read at a scrape, so once per registry. */
+/** Registers the gauges that are read at each scrape. Call once per registry. */
 export const registerHubReadings = (registry: Registry, { queues, certificates, lateShare, rollout }: HubReadings): void => {
   const registers = [registry];
   new Gauge({

@@ -14,14 +14,14 @@ import { createTokenStore, createTokens, isApiToken, type Tokens } from './token
 
 /** Ways to sign in, and the address at which browsers do. */
 export interface AccessSettings {
-  /** The static token, an administrator's. */
+  /** Static token with the role of an administrator. */
   readonly apiToken?: Secret | undefined;
   readonly oidc?: OidcSettings | undefined;
-  /** Address under which browsers reach the hub; needed with `oidc`. */
+  /** Address at which browsers reach the hub; required with `oidc`. */
   readonly publicUrl?: string | undefined;
 }
 
-/** Store, clock and log behind all ways to sign in. */
+/** Store, clock and logger of all ways to sign in. */
 export interface AccessDeps extends Pick<Runtime, 'clock' | 'logger'> {
   /** Store of API tokens and sessions. */
   readonly records: KeyedStore;
@@ -31,13 +31,13 @@ export interface AccessDeps extends Pick<Runtime, 'clock' | 'logger'> {
 export interface Credentials {
   /** The header Authorization. */
   readonly authorization: string | undefined;
-  /** The session of the cookie. */
+  /** Id of the session in the cookie. */
   readonly session: string | undefined;
 }
 
 /**
- * Result of looking at the credential of a call. `missing`: nothing was brought. `invalid`: what
- * was brought is not good, or no longer.
+ * Result of checking the credential of a call. `missing`: the call has none. `invalid`: it is
+ * unknown, expired or revoked.
  */
 export type CredentialCheck =
   | { readonly ok: true; readonly grant: Grant }
@@ -62,13 +62,13 @@ const LOGIN_ENDED = 'The login has ended: sign in again.';
 const CLI_LOGIN_ENDED = 'The login of the command line has ended: fso login.';
 
 /**
- * Accepts a session only while the credential that it depends on holds: another hub may have
+ * Accepts a session only while the credential that it depends on is valid: another hub may have
  * revoked it, or this hub may have restarted with other settings.
  */
 const ofSession = async (grant: Grant | undefined, otherwise: string): Promise<CredentialCheck> =>
   granted((await grant?.stillHolds()) === true ? grant : undefined, otherwise);
 
-/** The static token as it is now. */
+/** Static token, whose secret may be replaced while the hub runs. */
 class StaticToken {
   readonly #secret: Secret;
   #known: { readonly text: string; readonly key: Promise<string> } | undefined;
@@ -82,20 +82,21 @@ class StaticToken {
   }
 
   /**
-   * Compares a token with one reading of the secret. @returns the key of its grants; undefined: it
-   * is another token
+   * Compares a token with a snapshot of the secret.
+   *
+   * @returns the key of its grants; undefined: it is another token
    */
   async keyOf(token: string): Promise<string | undefined> {
     const text = secretText(this.#secret);
     return sameSecret(token, text) ? this.#keyOf(text) : undefined;
   }
 
-  /** Key of its grants, and of the sessions that it began. */
+  /** Key of its grants, and of the sessions that were created with it. */
   key(): Promise<string> {
     return this.#keyOf(secretText(this.#secret));
   }
 
-  /** Computes the key of each text once, for all who ask meanwhile; after a failure, again. */
+  /** Computes the key of each text once for concurrent callers. Retries after a failure. */
   #keyOf(text: string): Promise<string> {
     if (this.#known?.text === text) return this.#known.key;
     const known = { text, key: digestOfSecret(text).then((digest) => `static:${digest}`) };
@@ -114,7 +115,7 @@ interface BearerDeps {
   readonly bearer: BearerVerifier | undefined;
 }
 
-/** Checks the token of a `Bearer` header, whose kind is recognised by its form. */
+/** Checks the token of a `Bearer` header. Its format tells its kind. */
 const createBearerCheck = ({ staticToken, tokens, sessions, bearer }: BearerDeps) => {
   const known = async (token: string): Promise<CredentialCheck> => {
     const key = await staticToken?.keyOf(token);
@@ -136,8 +137,8 @@ const createBearerCheck = ({ staticToken, tokens, sessions, bearer }: BearerDeps
 };
 
 /**
- * Opens every way in that the settings name; without any, everybody who reaches the hub may read,
- * and nobody may change anything.
+ * Enables every way to sign in that is configured. Without any, everyone who can reach the hub may
+ * read, and nobody may change anything.
  */
 export const createAccess = (settings: AccessSettings, deps: AccessDeps) => {
   const { clock, logger } = deps;
@@ -165,14 +166,14 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps) => {
     sessions,
     cliLogin: createCliLogin(sessions, clock),
     links: createLoginLinks(deps.records, clock, holds),
-    /** Login with the identity provider; undefined without one. */
+    /** Login at the identity provider; undefined without one. */
     login,
     revocations,
-    /** Whether the hub runs without authentication: everybody who reaches it may read. */
+    /** Whether the hub runs without authentication, so that everyone who can reach it may read. */
     allowsAnonymous: isOpen,
-    /** Origin under which browsers reach the hub, without a path. */
+    /** Origin at which browsers reach the hub. */
     publicOrigin: publicUrl === undefined ? undefined : new URL(publicUrl).origin,
-    /** @throws ProviderUnavailable */
+    /** Checks the credentials of a request. @throws ProviderUnavailable */
     check: async ({ authorization, session }: Credentials): Promise<CredentialCheck> => {
       if (authorization !== undefined) return checkBearer(authorization);
       if (isOpen) return { ok: true, grant: lasting(ANONYMOUS) };
@@ -183,5 +184,5 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps) => {
   };
 };
 
-/** Authentication of callers, by any of the credentials that the settings allow. */
+/** Authentication of callers by any of the configured credentials. */
 export type Access = ReturnType<typeof createAccess>;

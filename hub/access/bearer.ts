@@ -5,21 +5,21 @@ import type { Grant } from './principal.ts';
 import { fetchFromProvider, type OidcSettings, type Provider, ProviderUnavailable } from './provider.ts';
 import { hashSecret } from './secrets.ts';
 
-/** Signatures that only the provider can make: none with a shared secret, and not "none". */
+/** Signature algorithms that only the provider can use: no shared secrets, and not "none". */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
 /**
- * Types that an access token may have in its header, if it has one (RFC 9068). A logout token, for
- * example, has another type.
+ * Permitted values of `typ` in the header of an access token (RFC 9068). Other JWTs, such as logout
+ * tokens, have other types.
  */
 const TYPES = new Set(['jwt', 'at+jwt', 'application/at+jwt']);
 
 const CLOCK_TOLERANCE_S = 30;
 
-/** Whether a bearer token looks like a JWT; nothing of it is verified. */
+/** Whether a bearer token looks like a JWT. Nothing is verified. */
 export const isJwt = (text: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
 
-/** Whether the error is a fault of the token itself and not of fetching the keys. */
+/** Whether the token itself is invalid, as opposed to an error of fetching the keys. */
 const isRefusal = (error: unknown): boolean =>
   error instanceof errors.JOSEError &&
   !(error instanceof errors.JWKSTimeout) &&
@@ -27,14 +27,14 @@ const isRefusal = (error: unknown): boolean =>
   error.code !== 'ERR_JOSE_GENERIC';
 
 /**
- * Access tokens of the provider that are JWTs and meant for this hub, checked against the
- * provider's keys.
+ * Creates the verifier of access tokens: JWTs of the provider with this hub as audience, verified
+ * by the provider's keys.
  */
 export const createBearer = (settings: OidcSettings & { audience: string }, provider: Provider, clock: Clock) => {
   let keys: { url: string; get: JWTVerifyGetKey } | undefined;
   const keysAt = (url: string): JWTVerifyGetKey => {
-    // jose asks for them again when a key is unknown, at most every 30 s, and every 10 minutes in
-    // any case.
+    // jose fetches the keys again if one is unknown, at most every 30 s, and at least every 10
+    // minutes.
     if (keys?.url !== url) keys = { url, get: createRemoteJWKSet(new URL(url), { [customFetch]: fetchFromProvider }) };
     return keys.get;
   };
@@ -66,9 +66,9 @@ export const createBearer = (settings: OidcSettings & { audience: string }, prov
 
   return {
     /**
-     * @returns undefined for a token that is not the provider's, not for this hub, or no longer
-     * good
-     * @throws ProviderUnavailable when its keys cannot be had
+     * @returns undefined for a token that is not from the provider, not for this hub, or no longer
+     * valid
+     * @throws ProviderUnavailable if its keys cannot be fetched
      */
     check: async (token: string): Promise<Grant | undefined> => {
       const result = await verified(token);

@@ -5,39 +5,40 @@ import { type OidcSettings, type Provider, ProviderUnavailable } from './provide
 import { claimValues, grantsOf } from './roles.ts';
 import { createSealedBox, hashSecret } from './secrets.ts';
 
-/** A login came to nothing. The message is for people and names no secret. */
+/** Thrown if a login failed. The message is for the person and contains no secret. */
 export class LoginFailed extends Error {}
 
-/** A login under way: where the browser goes, and what it must bring back. */
+/** Login in progress: where the browser goes, and what it must return. */
 export interface StartedLogin {
   /** URL that the browser is sent to. */
   readonly url: string;
-  /** State that the browser has to bring back, in a cookie of its own. */
+  /** State that the browser must return in its cookie. */
   readonly state: string;
 }
 
-/** Milliseconds that a person may take at the provider. */
+/** Time that a person may take at the provider, in milliseconds. */
 export const LOGIN_MS = 600_000;
 
 /** Origin that no real URL has. */
 const BASE = 'https://hub.invalid';
 
 /**
- * Returns the path of this hub at which the browser continues after a login, else `/`. A URL parser
- * reads backslashes as slashes, drops tabs and line breaks and takes `//host` for another host; so
- * the text is parsed as a URL and used only if it stays on its origin.
+ * Returns the path at this hub to which the browser continues after a login; `/` if `wanted` is not
+ * such a path. A URL parser treats backslashes as slashes, drops tabs and line breaks, and reads
+ * `//host` as another host. So the text is parsed as a URL and used only if it keeps its origin.
  */
 export const safeReturnTo = (wanted: unknown): string => {
   if (typeof wanted !== 'string' || !wanted.startsWith('/') || wanted.length > 2048) return '/';
   const url = URL.parse(wanted, BASE);
   if (url?.origin !== BASE) return '/';
   const path = url.pathname + url.search + url.hash;
-  // `/.//host` is a path of this origin whose text alone names another host.
+  // `/.//host` keeps the origin, but the resulting path alone would name another host.
   return path.startsWith('//') ? '/' : path;
 };
 
 /**
- * Longest subject, in characters (https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
+ * Maximum length of a subject in characters
+ * (https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
  */
 const MAX_SUBJECT = 255;
 
@@ -49,7 +50,7 @@ interface Pending {
   readonly returnTo: string;
 }
 
-/** Codes of the checks of the library that fail when an answer is not the one to this login. */
+/** Error codes of the library for answers that do not belong to this login. */
 const FAILED_CHECKS = new Set([
   'OAUTH_INVALID_RESPONSE',
   'OAUTH_JWT_CLAIM_COMPARISON_FAILED',
@@ -78,14 +79,14 @@ const nameOf = (claims: Record<string, unknown>): string => {
   return String(names.find((name) => typeof name === 'string' && name !== '')).slice(0, 200);
 };
 
-/** The person behind claims that were checked. */
+/** Returns the principal for verified claims. */
 export const userOf = (claims: Record<string, unknown>, settings: OidcSettings): Principal =>
   principalOf(
     { kind: 'user', id: String(claims['sub']), name: nameOf(claims) },
     grantsOf(claimValues(claims, settings.rolesClaim), settings),
   );
 
-/** Claims about a person. Many providers put groups into the user info only. */
+/** Returns the claims about a person. Many providers return groups only in the user info. */
 const claimsOf = async (
   configuration: oidc.Configuration,
   tokens: Awaited<ReturnType<typeof oidc.authorizationCodeGrant>>,
@@ -98,7 +99,7 @@ const claimsOf = async (
 };
 
 const keyOf = ({ issuer, clientId, rolesClaim, roleMap, grants }: OidcSettings): string => {
-  // Without grants as in older versions, so that an upgrade ends no session.
+  // Same key as in older versions if there are no grants, so that an upgrade ends no session.
   const decisive = [issuer, clientId, rolesClaim, [...roleMap], ...(grants.length === 0 ? [] : [grants])];
   return `login:${hashSecret(JSON.stringify(decisive))}`;
 };
@@ -129,7 +130,7 @@ export const createLogin = (settings: OidcSettings, provider: Provider, deps: { 
       return await claimsOf(configuration, tokens, settings);
     } catch (error) {
       const explained = explain(error);
-      // Causes hold claims and answers of the provider: the log gets the code alone.
+      // Causes contain claims and answers of the provider, so only the code is logged.
       const code: unknown = Reflect.get(Object(error), 'code') ?? Reflect.get(Object(error), 'error');
       logger.warn({ reason: explained.message, code }, 'login failed');
       throw explained;
@@ -138,11 +139,11 @@ export const createLogin = (settings: OidcSettings, provider: Provider, deps: { 
 
   return {
     /**
-     * Key of the settings that decide who may log in and with which role. With other settings its
-     * sessions are no longer valid.
+     * Key of the settings that decide who may log in with which role. Sessions become invalid when
+     * they change.
      */
     key: keyOf(settings),
-    /** @throws ProviderUnavailable */
+    /** Starts a login. @throws ProviderUnavailable */
     start: async (returnTo: string): Promise<StartedLogin> => {
       const configuration = await provider.configuration();
       const pending: Pending = {
@@ -162,8 +163,10 @@ export const createLogin = (settings: OidcSettings, provider: Provider, deps: { 
       return { url: url.href, state: await box.close(pending) };
     },
     /**
-     * @param query what the provider sent the browser back with
-     * @param state from the cookie
+     * Finishes a login.
+     *
+     * @param query query with which the provider redirected the browser
+     * @param state state from the cookie
      * @throws LoginFailed, ProviderUnavailable
      */
     finish: async (query: string, state: string | undefined): Promise<{ principal: Principal; returnTo: string }> => {
@@ -175,7 +178,7 @@ export const createLogin = (settings: OidcSettings, provider: Provider, deps: { 
         );
       return { principal, returnTo: pending.returnTo };
     },
-    /** URL at which the provider ends its own session; null if it publishes none. */
+    /** Returns the URL at which the provider ends its own session; null if it publishes none. */
     endSessionUrl: async (): Promise<string | null> => {
       const configuration = await provider.configuration();
       if (configuration.serverMetadata().end_session_endpoint === undefined) return null;

@@ -1,54 +1,56 @@
 import type { Role, RoleGrant } from '@fso/shared/api';
 import { highestRole } from './roles.ts';
 
-/** The caller of a request. */
+/** Caller of a request. */
 export interface Principal {
   readonly kind: 'local' | 'anonymous' | 'token' | 'user';
-  /** Stable id: that of the token, or the subject of the user. */
+  /** Stable id: of the token, or the subject of the user. */
   readonly id: string;
   readonly name: string;
-  /** The highest one of the grants; null: known, but nothing gives a role. */
+  /** Highest role of the grants; null: the caller is known but has no role. */
   readonly role: Role | null;
   /**
-   * Grants of the caller. It sees what any of them selects; its role at a cluster is the highest
-   * one of the grants that select the cluster.
+   * Grants of the caller. The caller sees everything that any of them selects. The role at a
+   * cluster is the highest of the grants that select it.
    */
   readonly grants: readonly RoleGrant[];
 }
 
-/** A principal with its grants. */
+/** Creates a principal with its grants. */
 export const principalOf = (who: Pick<Principal, 'kind' | 'id' | 'name'>, grants: readonly RoleGrant[]): Principal => ({
   ...who,
   role: highestRole(grants),
   grants,
 });
 
-/** A principal with the credential that it came with. */
+/** Authenticated principal with its credential. */
 export interface Grant {
   readonly principal: Principal;
   /**
-   * Names the credential, without being one; what {@link Revocations} publishes when it ends before
-   * its time.
+   * Key that names the credential without revealing it. {@link Revocations} publishes it when the
+   * credential is revoked.
    */
   readonly key: string;
-  /** Whether it came in a cookie, which browsers also send with requests of other sites. */
+  /**
+   * Whether the credential came in a cookie, which browsers also send with requests from other
+   * sites.
+   */
   readonly byCookie: boolean;
-  /** Milliseconds since 1970; null = no end. */
+  /** Expiry in milliseconds since 1970; null: none. */
   readonly expiresAt: number | null;
-  /** Key of the credential that a session depends on, if any. */
+  /** Key of the credential on which a session depends, if any. */
   readonly source?: string | undefined;
-  /** Whether the hub would still accept the credential now; asking does not count as use. */
+  /** Whether the hub would still accept the credential. Does not count as use. */
   stillHolds(): Promise<boolean>;
 }
 
 /**
- * Credentials that end before their time, by {@link Grant.key}: who publishes that one has ended
- * reaches everything it opened.
+ * Publishes revoked credentials by {@link Grant.key}, so that everything opened with them can end.
  */
 export class Revocations {
   readonly #listeners = new Set<(key: string) => void>();
 
-  /** Calls every listener, before it returns. */
+  /** Calls every listener synchronously. */
   publish(key: string): void {
     for (const listener of [...this.#listeners]) listener(key);
   }
@@ -61,17 +63,17 @@ export class Revocations {
 }
 
 /**
- * Record of one call that changed something, or tried to: who made it, from where, and with which
+ * Record of a call that changed something or attempted to: by whom, from where, and with which
  * outcome.
  */
 export interface AuditRecord {
   readonly time: string;
   readonly actor: { readonly kind: string; readonly id: string; readonly name: string; readonly roles: readonly string[] };
-  /** Address that the call came from. */
+  /** Address of the caller. */
   readonly from: string;
-  /** Operation of the API, e.g. createToken. */
+  /** Operation of the API, such as createToken. */
   readonly action: string;
-  /** Object of the action, e.g. the id of a token; empty where the action has none. */
+  /** Object of the action, such as the id of a token; empty if there is none. */
   readonly subject: string;
   readonly outcome: 'done' | 'refused' | 'failed';
   readonly detail: string;

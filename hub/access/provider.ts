@@ -6,36 +6,35 @@ import type { GroupGrant, RoleMap } from './roles.ts';
 export interface OidcSettings {
   readonly issuer: string;
   readonly clientId: string;
-  /** Secret of the client; without it the hub is a public client. PKCE is used in either case. */
+  /** Client secret; undefined: the hub is a public client. PKCE is used in either case. */
   readonly clientSecret: Secret | undefined;
   readonly scopes: string;
   readonly rolesClaim: string;
   readonly roleMap: RoleMap;
-  /** Roles for some of the clusters and policies, beside the map. */
+  /** Roles for some clusters and policies, in addition to the role map. */
   readonly grants: readonly GroupGrant[];
-  /** Audience of access tokens that are taken as bearer tokens; without one none is. */
+  /** Audience of access tokens that are accepted as bearer tokens; undefined: none are accepted. */
   readonly audience: string | undefined;
 }
 
-/** The provider does not answer, or not as one does. The message is for people. */
+/** Thrown if the provider does not answer, or not as expected. The message is for people. */
 export class ProviderUnavailable extends Error {}
 
 const REFRESH_MS = 3_600_000;
-/** Longest time for one request. */
+/** Timeout of one request, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
 /**
- * Bound of the answers of a provider: its configuration, keys, tokens, and claims with the groups
- * of a person.
+ * Maximum size of an answer of the provider, in bytes: configuration, keys, tokens, or claims with
+ * the groups of a person.
  */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /**
- * The `fetch` of everything that is asked of the identity provider: an answer is read whole before
- * a library parses it, and no more of it than 1 MiB, as it is once it is unpacked. Redirects and
- * times are the callers'.
+ * Fetches from the identity provider. The whole answer is read before a library parses it, up to 1
+ * MiB after decompression. Redirects and timeouts are up to the caller.
  *
- * @throws Error where the answer is longer
+ * @throws Error if the answer is longer
  */
 export const fetchFromProvider = async (url: string, init: RequestInit = {}): Promise<Response> => {
   const response = await fetch(url, init);
@@ -46,7 +45,7 @@ export const fetchFromProvider = async (url: string, init: RequestInit = {}): Pr
 };
 
 /**
- * Authenticates the client with a method that the provider supports. client_secret_basic is the
+ * Selects a method of client authentication that the provider supports. client_secret_basic is the
  * default of OpenID Connect Core.
  */
 const clientAuth = (secret: Secret | undefined): oidc.ClientAuth => {
@@ -66,8 +65,8 @@ const describe = (error: unknown): string => {
 
 /**
  * Creates a provider whose configuration (OpenID Connect Discovery) is fetched on first use and
- * again every hour. While the provider does not answer, its last configuration stays in use and
- * each call tries again.
+ * again every hour. If the provider does not answer, the last configuration stays in use and each
+ * call retries.
  */
 export const createProvider = (settings: OidcSettings, deps: { clock: Clock; logger: Logger; timeoutMs?: number }) => {
   const { clock, logger, timeoutMs = TIMEOUT_MS } = deps;
@@ -76,10 +75,10 @@ export const createProvider = (settings: OidcSettings, deps: { clock: Clock; log
   let asking: Promise<oidc.Configuration> | undefined;
 
   const discover = async (): Promise<oidc.Configuration> => {
-    // Only a provider on this machine may speak plain HTTP: for tests and trials.
+    // Plain HTTP is only allowed for a provider on this machine, for tests and trials.
     const insecure = issuer.protocol === 'http:' && isLoopback(issuer.hostname) ? [oidc.allowInsecureRequests] : [];
     const configuration = await oidc.discovery(issuer, settings.clientId, undefined, clientAuth(settings.clientSecret), {
-      // ID tokens come straight from the provider; their signature is checked all the same.
+      // ID tokens come directly from the provider, but their signature is verified nevertheless.
       execute: [oidc.enableNonRepudiationChecks, ...insecure],
       timeout: timeoutMs / 1000,
       [oidc.customFetch]: (url, options) => fetchFromProvider(url, options as RequestInit),
@@ -94,14 +93,14 @@ export const createProvider = (settings: OidcSettings, deps: { clock: Clock; log
     } catch (error) {
       logger.warn({ reason: describe(error), url: settings.issuer }, 'identity provider does not answer');
       if (known !== undefined) return known.configuration;
-      throw new ProviderUnavailable('The identity provider does not answer as one does. Who is signed in stays so. Try again in a while.', {
+      throw new ProviderUnavailable('The identity provider does not answer as expected. Existing sessions stay valid. Try again later.', {
         cause: error,
       });
     }
   };
 
   return {
-    /** @throws ProviderUnavailable */
+    /** Returns the configuration of the provider. @throws ProviderUnavailable */
     configuration: async (): Promise<oidc.Configuration> => {
       if (known !== undefined && clock.monotonicMs() - known.at < REFRESH_MS) return known.configuration;
       asking ??= ask().finally(() => {
@@ -112,5 +111,5 @@ export const createProvider = (settings: OidcSettings, deps: { clock: Clock; log
   };
 };
 
-/** The identity provider: starts logins and verifies what comes back. */
+/** Identity provider with its OpenID Connect configuration. */
 export type Provider = ReturnType<typeof createProvider>;

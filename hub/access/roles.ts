@@ -1,10 +1,10 @@
 import { isUnscoped, ROLES, type Role, type RoleGrant } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/encoding';
 
-/** Whether a role is enough where `needed` is the least. */
+/** Whether a role includes the needed one. */
 export const covers = (role: Role | null, needed: Role): boolean => role !== null && ROLES.indexOf(role) >= ROLES.indexOf(needed);
 
-/** Claim values that give each role; `*` = everybody whom the provider lets in. */
+/** Claim values that give each role; `*`: everyone whom the provider authenticates. */
 export type RoleMap = ReadonlyMap<Role, readonly string[]>;
 
 const EXAMPLE = 'admin=governance-admins,operator=platform,viewer=*';
@@ -12,9 +12,9 @@ const EXAMPLE = 'admin=governance-admins,operator=platform,viewer=*';
 const isRole = (text: string): text is Role => (ROLES as readonly string[]).includes(text);
 
 /**
- * Reads `admin=governance-admins,operator=sre,operator=platform,viewer=*`.
+ * Parses a role map such as `admin=governance-admins,operator=sre,operator=platform,viewer=*`.
  *
- * @throws Error that says what is expected
+ * @throws Error that describes the expected format
  */
 export const parseRoleMap = (text: string): RoleMap => {
   const map = new Map<Role, string[]>();
@@ -30,44 +30,39 @@ export const parseRoleMap = (text: string): RoleMap => {
 const field = (value: unknown, key: string): unknown =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined;
 
-/** A claim by its name, or, where there is none of that name, by its path: `realm_access.roles`. */
+/** Returns a claim by its name or, if there is none, by a path such as `realm_access.roles`. */
 const claimOf = (claims: object, name: string): unknown =>
   Object.hasOwn(claims, name) ? Reflect.get(claims, name) : name.split('.').reduce<unknown>(field, claims);
 
-/** The texts of a claim; what is no text counts for nothing. */
+/** Returns the strings of a claim. Other values are ignored. */
 export const claimValues = (claims: object, name: string): readonly string[] => {
   const value = claimOf(claims, name);
   return (Array.isArray(value) ? value : [value]).filter((one): one is string => typeof one === 'string');
 };
 
-/** The highest role that any of the values gives. Compared whole, upper and lower case apart. */
+/** Highest role that any of the values gives. Values are compared as a whole, case-sensitively. */
 export const roleOf = (values: readonly string[], map: RoleMap): Role | null => {
   const given = (role: Role): boolean => (map.get(role) ?? []).some((wanted) => wanted === '*' || values.includes(wanted));
   return ROLES.findLast(given) ?? null;
 };
 
-/** The highest role of any grant. */
+/** Highest role of any grant. */
 export const highestRole = (grants: readonly RoleGrant[]): Role | null =>
   ROLES.findLast((role) => grants.some((grant) => grant.role === role)) ?? null;
 
-/**
- * The role that counts for what concerns the whole hub: a grant for some clusters or policies gives
- * none there.
- */
+/** Role for what concerns the whole hub. Grants for some clusters or policies do not count. */
 export const roleEverywhere = (grants: readonly RoleGrant[]): Role | null => highestRole(grants.filter(isUnscoped));
 
-/** The grants whose role is enough where `needed` is the least. */
+/** Returns the grants whose role includes the needed one. */
 export const grantsCovering = (grants: readonly RoleGrant[], needed: Role): readonly RoleGrant[] =>
   grants.filter(({ role }) => covers(role, needed));
 
-/** A grant, and the values of the claim that give it; `*` = everybody whom the provider lets in. */
+/** Grant with the claim values that give it; `*`: everyone whom the provider authenticates. */
 export interface GroupGrant extends RoleGrant {
   readonly groups: readonly string[];
 }
 
-/**
- * Removes redundant grants: lower roles and scopes within a role for everything, and repetitions.
- */
+/** Removes redundant grants: duplicates, and roles that an unscoped grant already includes. */
 const reduceGrants = (grants: readonly RoleGrant[]): readonly RoleGrant[] => {
   const everywhere = roleEverywhere(grants);
   const scoped = grants.filter((grant) => !isUnscoped(grant) && !covers(everywhere, grant.role));
@@ -75,7 +70,7 @@ const reduceGrants = (grants: readonly RoleGrant[]): readonly RoleGrant[] => {
   return [...(everywhere === null ? [] : [{ role: everywhere }]), ...distinct.values()];
 };
 
-/** Grants that the values of the claim give, by the map of roles and by grants. */
+/** Returns the grants that claim values give, by the role map and by scoped grants. */
 export const grantsOf = (
   values: readonly string[],
   { roleMap, grants }: { readonly roleMap: RoleMap; readonly grants: readonly GroupGrant[] },

@@ -5,44 +5,40 @@ import { EncryptJWT, type JWTPayload, jwtDecrypt } from 'jose';
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** Compares in constant time; hashing first hides the length too. */
+/** Compares secrets in constant time. Hashing first hides their length too. */
 export const sameSecret = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
 
 /**
- * SHA-256 in hexadecimal. Enough for secrets of 256 random bits: there is nothing to guess that a
- * slow hash would slow down.
+ * SHA-256 in hex. A slow hash would add nothing for secrets of 256 random bits, which cannot be
+ * guessed.
  */
 export const hashSecret = (secret: string): string => digest(secret).toString('hex');
 
 const derive = promisify<string, string, number, Buffer>(scrypt);
 
 /**
- * Equal for equal secrets, at every hub. Slow on purpose: people choose such secrets, and a reader
- * of the ledger must not find them by guessing. Computed beside this thread, which others share.
+ * Digest of a secret, equal at every hub. Slow on purpose: people choose these secrets, and a
+ * reader of the ledger must not be able to guess them. Computed on another thread.
  */
 export const digestOfSecret = async (secret: string): Promise<string> => (await derive(secret, 'fso-static-token', 16)).toString('hex');
 
-/** 256 random bits, base64url. */
+/** Creates a secret of 256 random bits, base64url. */
 export const newSecret = (): string => randomBytes(32).toString('base64url');
 
-/** Makes a random public id: 16 hexadecimal digits. */
+/** Creates a random public id of 16 hexadecimal digits. */
 export const newId = (): string => randomBytes(8).toString('hex');
 
-/**
- * A value that the browser keeps for the hub: encrypted, so the browser can neither read nor forge
- * it.
- */
+/** Encrypts values that the browser keeps for the hub and can neither read nor forge. */
 export interface SealedBox<T> {
   close(value: T): Promise<string>;
-  /** @returns undefined for a forged text, one of another process, or one that is too old */
+  /** @returns undefined if the text is forged, from another process, or too old */
   open(text: string | undefined): Promise<T | undefined>;
 }
 
 /**
- * The hub keeps nothing of what it seals, so nobody can fill its memory with it. The key is of this
- * process and this seal.
- *
- * @typeParam T what JSON can hold
+ * Creates a sealed box. The hub stores nothing that it seals, so nobody can fill its memory. The
+ * key is used only by this box of this process.
+ * @typeParam T type that can be represented as JSON
  */
 export const createSealedBox = <T extends object>(clock: Clock, lifetimeMs: number): SealedBox<T> => {
   const key = randomBytes(32);

@@ -6,8 +6,8 @@ import { type Principal, principalOf } from './principal.ts';
 const Who = z.object({ kind: z.enum(['local', 'anonymous', 'token', 'user']), id: z.string().max(255), name: z.string().max(255) });
 
 /**
- * A role for everything is kept as older versions keep it. Grants for a part of it stand without a
- * role: a hub of an older version, which would take that for one everywhere, cannot read such a
+ * Stored principal. An unscoped role is stored as in older versions. Scoped grants are stored
+ * without a role: an older hub, which would take the role for an unscoped one, cannot read such a
  * session.
  */
 export const StoredPrincipal = z
@@ -18,47 +18,49 @@ export const StoredPrincipal = z
     return principalOf({ kind, id, name }, grants);
   });
 
-/** Converts a principal to the form in which sessions and links keep it. */
+/** Converts a principal to its stored form. */
 export const toStoredPrincipal = ({ kind, id, name, role, grants }: Principal): z.input<typeof StoredPrincipal> =>
   grants.every(isUnscoped) ? { kind, id, name, role } : { kind, id, name, grants: [...grants] };
 
-/** A session as it is kept: without its id. */
+/** Stored session, without its id. */
 export const SessionRecord = z.object({
   /** SHA-256 of the id, in hexadecimal. */
   hash: z.string().regex(/^[0-9a-f]{64}$/),
   principal: StoredPrincipal,
   byCookie: z.boolean(),
-  /** Milliseconds since 1970, as `usedAt`. */
+  /** Latest end of the session in milliseconds since 1970, as `usedAt`. */
   endsAt: z.int(),
   /** Last recorded use. */
   usedAt: z.int(),
-  /** Key of what the session depends on; null: nothing. */
+  /** Key of the credential on which the session depends; null: none. */
   source: z.string().max(100).nullable(),
 });
 export type SessionRecord = Readonly<z.infer<typeof SessionRecord>>;
 
-/** Changes of the stored sessions, by this hub or another. */
+/** Changes of the stored sessions by any hub. */
 export interface SessionChanges {
-  /** Sessions that exist, whether new, changed or neither. */
+  /** Existing sessions, whether changed or not. */
   readonly here: readonly SessionRecord[];
   /** Hashes of sessions that no longer exist. */
   readonly gone: readonly string[];
 }
 
 /**
- * Sessions whose hashes begin alike lie in one record: what is removed leaves its name behind, so
- * there must not be a new name for each session. These are 4,096 names, for a few sessions each.
+ * Returns the name of the record for a session. Sessions with the same first digits of the hash
+ * share a record: the store keeps the names of removed records, so there are only 4,096 of them.
  */
 const nameOf = (hash: string): string => hash.slice(0, 3);
 
 /**
- * Reads the sessions of a record. Those that another version wrote and this one cannot read are
- * left out.
+ * Parses the sessions of a record. Those in an unreadable format of another version are left out.
  */
 const parse = (value: unknown): readonly SessionRecord[] =>
   Array.isArray(value) ? value.flatMap((one) => SessionRecord.safeParse(one).data ?? []) : [];
 
-/** Sessions in the ledger, so that they outlive the process and other hubs know them. */
+/**
+ * Creates the store of sessions in the ledger, which outlive the process and are shared by all
+ * hubs.
+ */
 export const createSessionStore = (records: KeyedStore) => {
   const update = async (hash: string, change: (own: SessionRecord | undefined) => SessionRecord | undefined): Promise<void> => {
     await records.update(SESSION_KIND, nameOf(hash), (before) => {
@@ -73,10 +75,7 @@ export const createSessionStore = (records: KeyedStore) => {
   };
 
   return {
-    /**
-     * Calls the handler with the sessions there are, and then within a second with what any hub
-     * changed.
-     */
+    /** Calls the handler with all sessions, and then within a second after a change by any hub. */
     watch: (handler: (changes: SessionChanges) => void): void => {
       const known = new Map<string, readonly string[]>();
       const announce = (name: string): void => {
@@ -90,7 +89,7 @@ export const createSessionStore = (records: KeyedStore) => {
       for (const name of new Set(stored.map(({ hash }) => nameOf(hash)))) announce(name);
       records.subscribe(SESSION_KIND, announce);
     },
-    /** @throws ZodError for what is too long to be kept */
+    /** @throws ZodError if a field is too long to be stored */
     add: async (record: SessionRecord): Promise<void> => {
       const checked = SessionRecord.parse({ ...record, principal: toStoredPrincipal(record.principal) });
       await update(checked.hash, () => checked);
@@ -101,5 +100,5 @@ export const createSessionStore = (records: KeyedStore) => {
   };
 };
 
-/** Store of sessions. A resolved write is durable. */
+/** Store of sessions. Writes are durable when they resolve. */
 export type SessionStore = ReturnType<typeof createSessionStore>;

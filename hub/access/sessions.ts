@@ -3,46 +3,45 @@ import type { Grant, Principal, Revocations } from './principal.ts';
 import { hashSecret, newSecret } from './secrets.ts';
 import type { SessionRecord, SessionStore } from './session-store.ts';
 
-/** Life and number of sessions. */
+/** Limits of the lifetime and the number of sessions. */
 export interface SessionLimits {
-  /** A session that nobody used for so long ends. */
+  /** Time without use after which a session ends. */
   readonly idleMs: number;
-  /** Longest life of a session, however much it is used. */
+  /** Maximum lifetime of a session. */
   readonly absoluteMs: number;
-  /** Sessions kept; the one unused for longest goes first. */
+  /** Maximum number of sessions. Beyond it, the session unused for longest is dropped. */
   readonly max: number;
 }
 
 const HOUR_MS = 3_600_000;
-/** Limits of sessions in production; tests set shorter ones. */
+/** Limits of sessions in production. Tests use shorter ones. */
 export const SESSION_LIMITS: SessionLimits = { idleMs: 8 * HOUR_MS, absoluteMs: 24 * HOUR_MS, max: 10_000 };
 
 /**
- * Least time between two records of a session's use, in milliseconds, so that checks hardly ever
- * write.
+ * Minimum time between two writes of a session's use, in milliseconds, so that checks rarely write.
  */
 const USE_RECORDED_EVERY_MS = 300_000;
 
 interface Session {
   readonly record: SessionRecord;
   usedAt: number;
-  /** Use that was last sent to be written. */
+  /** Last use that was submitted to the store. */
   notedAt: number;
 }
 
-/** Origin of a new session, which bounds its life. */
+/** Origin of a new session, which bounds its lifetime. */
 export interface SessionOptions {
   readonly byCookie: boolean;
-  /** Milliseconds since 1970; where it is to end before the limit. */
+  /** End in milliseconds since 1970, if earlier than the maximum lifetime. */
   readonly endsAt?: number | undefined;
-  /** Key of what it depends on: the session holds no longer than that. */
+  /** Key of the credential on which the session depends. */
   readonly source?: string | undefined;
 }
 
 /** Store of the sessions, and checks of what they depend on. */
 export interface SessionDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly store: SessionStore;
-  /** Whether what a session depends on would be taken now, by its key. */
+  /** Whether the credential with this key is currently valid. */
   readonly holds: (source: string) => Promise<boolean>;
   readonly revocations: Revocations;
   readonly limits?: Partial<SessionLimits> | undefined;
@@ -54,13 +53,13 @@ const isCurrent = ({ record, usedAt }: Session, now: number, { idleMs }: Session
   now < record.endsAt && now - usedAt < idleMs;
 
 /**
- * Whether a session has ended at every hub. Another one may know of a use that was not written yet,
- * so an idle session is kept for as long as that takes.
+ * Whether a session has ended at every hub. Another hub may know of a use that was not written yet,
+ * so idle sessions are kept for that much longer.
  */
 const isOver = ({ record, usedAt }: Session, now: number, { idleMs }: SessionLimits): boolean =>
   now >= record.endsAt || now - usedAt >= idleMs + USE_RECORDED_EVERY_MS;
 
-/** Hashes of the sessions that make room for another one. */
+/** Selects the sessions to drop, so that there is room for another one. */
 const surplusOf = (sessions: readonly Session[], now: number, limits: SessionLimits): string[] => {
   const all = sessions.toSorted((left, right) => left.usedAt - right.usedAt);
   const over = all.filter((session) => isOver(session, now, limits));
@@ -69,14 +68,14 @@ const surplusOf = (sessions: readonly Session[], now: number, limits: SessionLim
 };
 
 /**
- * Sessions of people and tokens: opaque ids, known to all hubs that share the store, which has
- * their hashes only.
+ * Creates the sessions of people: opaque ids whose hashes are in the store, so all hubs accept
+ * them.
  */
 export const createSessions = ({ store, holds, clock, revocations, logger, ...deps }: SessionDeps) => {
   const limits = { ...SESSION_LIMITS, ...deps.limits };
-  /** Sessions by hash of the id. */
+  /** Sessions by the hash of their id. */
   const sessions = new Map<string, Session>();
-  /** Hashes of those that were ended here, which the store may still have. */
+  /** Hashes of sessions that ended at this hub and may still be in the store. */
   const ending = new Set<string>();
   const now = (): number => clock.now().getTime();
 
@@ -115,7 +114,7 @@ export const createSessions = ({ store, holds, clock, revocations, logger, ...de
   };
 
   return {
-    /** @returns its id, a secret that only its owner gets, once the session is durable */
+    /** Creates a session. Resolves once it is durable. @returns its id, which is secret */
     begin: async (principal: Principal, { byCookie, endsAt = Infinity, source }: SessionOptions): Promise<string> => {
       const id = newSecret();
       const usedAt = now();
@@ -125,8 +124,8 @@ export const createSessions = ({ store, holds, clock, revocations, logger, ...de
       return id;
     },
     /**
-     * Counts as use. A session that began for a cookie is not one as a bearer token, nor the other
-     * way round.
+     * Checks a session; counts as use. A session for a cookie is not accepted as a bearer token,
+     * nor the reverse.
      */
     check: (id: string, { byCookie }: { byCookie: boolean }): Grant | undefined => {
       const hash = hashSecret(id);
@@ -144,8 +143,8 @@ export const createSessions = ({ store, holds, clock, revocations, logger, ...de
       };
     },
     /**
-     * Ends a session: here at once, also for calls under way, and at other hubs within a second.
-     * Resolves once that is durable.
+     * Ends a session: at this hub at once, including calls in progress, and at other hubs within a
+     * second. Resolves once that is durable.
      */
     end: (id: string): Promise<void> => endHash(hashSecret(id)),
   };

@@ -10,19 +10,19 @@ const DAY_MS = 86_400_000;
 const USE_RECORDED_EVERY_MS = 60_000;
 const MAX_TOKENS = 1000;
 
-/** `fso_<id>_<secret>`; the prefix lets scanners of repositories find one that leaked. */
+/** Format `fso_<id>_<secret>`. The prefix lets secret scanners find leaked tokens. */
 const TOKEN = /^fso_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 
-/** Whether a bearer token looks like an API token; it may be unknown or revoked. */
+/** Whether a bearer token looks like an API token. It may be unknown or revoked. */
 export const isApiToken = (text: string): boolean => text.startsWith('fso_');
 
-/** Name, life in days and rights of an API token to be made. */
+/** Name, lifetime in days, and rights of a new API token. */
 export interface NewToken extends RoleGrant {
   readonly name: string;
   readonly expiresInDays: number;
 }
 
-/** An API token as it is kept: without its secret. */
+/** Stored API token, without its secret. */
 export const TokenRecord = z.object({
   id: z.string(),
   name: z.string(),
@@ -32,9 +32,9 @@ export const TokenRecord = z.object({
   /** SHA-256 of the secret, in hexadecimal. */
   hash: z.string(),
   createdBy: z.string(),
-  /** Stable id of the creator; absent in records of older versions. */
+  /** Stable id of the creator; undefined in records of older versions. */
   createdById: z.string().optional(),
-  /** RFC 3339, as all times here. */
+  /** Time of the creation, RFC 3339, as all times here. */
   createdAt: z.string(),
   expiresAt: z.string(),
   lastUsedAt: z.string().nullable(),
@@ -44,19 +44,15 @@ export type TokenRecord = Readonly<z.infer<typeof TokenRecord>>;
 /** Kind of the records of API tokens. */
 const TOKEN_KIND = 'api-token';
 /**
- * Kind of the records of tokens with a scope. A hub of an older version, which would take them for
- * tokens without one, does not know this kind.
+ * Kind of the records of scoped tokens. Older hubs do not know this kind; they would take such
+ * tokens for unscoped ones.
  */
 const SCOPED_TOKEN_KIND = 'scoped-api-token';
 const KINDS = [TOKEN_KIND, SCOPED_TOKEN_KIND];
 
 const kindOf = (record: TokenRecord): string => (isUnscoped(record) ? TOKEN_KIND : SCOPED_TOKEN_KIND);
 
-/**
- * Creates the store of API tokens.
- *
- * @returns API tokens, hashed, in the ledger: every hub on it knows them
- */
+/** Creates the store of API tokens in the ledger, shared by all hubs. Secrets are hashed. */
 export const createTokenStore = (records: KeyedStore) => ({
   list: async (): Promise<readonly TokenRecord[]> => KINDS.flatMap((kind) => records.list(kind)).map((value) => TokenRecord.parse(value)),
   find: async (id: string): Promise<TokenRecord | undefined> => {
@@ -64,7 +60,7 @@ export const createTokenStore = (records: KeyedStore) => ({
     return value === undefined ? undefined : TokenRecord.parse(value);
   },
   add: async (record: TokenRecord): Promise<void> => void (await records.update(kindOf(record), record.id, () => record)),
-  /** @returns whether it was there */
+  /** @returns whether the token existed */
   remove: async (id: string): Promise<boolean> => {
     let existed = false;
     for (const kind of KINDS) {
@@ -83,25 +79,25 @@ export const createTokenStore = (records: KeyedStore) => ({
   },
 });
 
-/** Store of API tokens. A resolved write is durable. */
+/** Store of API tokens. Writes are durable when they resolve. */
 export type TokenStore = ReturnType<typeof createTokenStore>;
 
-/** Refusal to make a token. The message is for people. */
+/** Thrown if a token may not be created. The message is for people. */
 export class TokenRefused extends Error {}
 
 const KEY = 'token:';
-/** Key by which revocations name an API token. @param id its public id */
+/** Key that names an API token in revocations. @param id its public id */
 export const tokenKey = (id: string): string => KEY + id;
 
 const viewOf = ({ hash: _hash, ...view }: TokenRecord): TokenView => view;
 
-/** Absent fields stay absent. */
+/** Leaves out undefined fields. */
 const scopeOf = ({ clusters, policies }: Pick<RoleGrant, 'clusters' | 'policies'>): Pick<RoleGrant, 'clusters' | 'policies'> => ({
   ...(clusters && { clusters }),
   ...(policies && { policies }),
 });
 
-/** Makes the store of API tokens, which keeps only hashes of their secrets. */
+/** Creates the management of API tokens. Only hashes of their secrets are stored. */
 export const createTokens = (store: TokenStore, deps: { clock: Clock; revocations: Revocations; logger: Logger }) => {
   const { clock, revocations, logger } = deps;
   const noted = new Map<string, number>();
@@ -117,9 +113,7 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; revocation
     stillHolds: async () => isCurrent(await store.find(record.id)),
   });
 
-  /**
-   * A thousand calls within a minute are one write; a call neither waits for it nor fails with it.
-   */
+  /** Records a use at most once a minute. A call neither waits for the write nor fails with it. */
   const noteUse = ({ id, lastUsedAt }: TokenRecord): void => {
     const last = noted.get(id) ?? (lastUsedAt === null ? -Infinity : Date.parse(lastUsedAt));
     if (now() - last < USE_RECORDED_EVERY_MS) return;
@@ -130,15 +124,17 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; revocation
 
   return {
     /**
-     * @returns the token itself, which is nowhere kept
-     * @throws TokenRefused for a role above the creator's own, or when there are too many
+     * Creates a token.
+     *
+     * @returns the token itself, which is stored nowhere
+     * @throws TokenRefused if its role exceeds the creator's, or there are too many tokens
      */
     create: async ({ name, role, expiresInDays, ...scope }: NewToken, creator: Principal): Promise<{ token: string; view: TokenView }> => {
       const own = roleEverywhere(creator.grants);
       if (!covers(own, role))
         throw new TokenRefused(`You are ${own ?? 'without a role for everything'}: you cannot give the role ${role}.`);
       const kept = await store.list();
-      // Those that ended are shown for as long as there is room.
+      // Expired tokens are listed as long as there is room.
       for (const { id } of kept.filter((record) => kept.length >= MAX_TOKENS && !isCurrent(record))) await store.remove(id);
       if ((await store.list()).length >= MAX_TOKENS) throw new TokenRefused(`There are ${MAX_TOKENS} tokens: revoke some first.`);
       const [id, secret, created] = [newId(), newSecret(), now()];
@@ -158,16 +154,16 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; revocation
       return { token: `fso_${id}_${secret}`, view: viewOf(record) };
     },
     list: async (): Promise<readonly TokenView[]> => (await store.list()).map(viewOf),
-    /** Revokes a token at once, also for calls under way. @returns the revoked token */
+    /** Revokes a token at once, including calls in progress. @returns the revoked token */
     revoke: async (id: string): Promise<TokenView | undefined> => {
       const record = await store.find(id);
       if (record === undefined || !(await store.remove(id))) return undefined;
       revocations.publish(tokenKey(id));
       return viewOf(record);
     },
-    /** Whether the token that a key names would be taken now. */
+    /** Whether the token with this key is currently valid. */
     holds: async (key: string): Promise<boolean> => key.startsWith(KEY) && isCurrent(await store.find(key.slice(KEY.length))),
-    /** @returns undefined for a token that is unknown, revoked or expired */
+    /** @returns undefined if the token is unknown, revoked or expired */
     check: async (token: string): Promise<Grant | undefined> => {
       const [, id, secret] = TOKEN.exec(token) ?? [];
       if (id === undefined || secret === undefined) return undefined;
@@ -181,5 +177,5 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; revocation
   };
 };
 
-/** API tokens: makes, verifies, lists and revokes them. */
+/** API tokens: created, verified, listed and revoked. */
 export type Tokens = ReturnType<typeof createTokens>;

@@ -8,8 +8,8 @@ import type { Desired } from '../ledger/index.ts';
 interface PolicyFacts {
   readonly key: string;
   /**
-   * Target namespaces in Git, and as a cluster has and reports them; a policy that moves from one
-   * namespace to another has several.
+   * Target namespaces in Git, and as a cluster has and reports them. A policy that moves between
+   * namespaces has several.
    */
   readonly targets: readonly string[];
   /** Labels in Git; undefined: the policy is not in Git. */
@@ -21,12 +21,12 @@ type Targeting = Pick<PolicyReport, 'targetNamespace'>;
 type PolicyTest = (policy: PolicyFacts) => boolean;
 
 /**
- * Whether one of the globs contains a text, which may be a glob itself: as texts, globs contain
- * each other as the sets do that they stand for.
+ * Whether one of the globs contains a text. The text may itself be a glob, because matching globs
+ * as texts reflects the inclusion of the sets that they match.
  */
 const matchesAny = (globs: readonly string[], text: string): boolean => globs.some((glob) => matchesNamespace(glob, text));
 
-/** @returns undefined: it selects every policy */
+/** @returns undefined if it selects every policy */
 const policyTest = (selector: PolicyScopeSelector | undefined): PolicyTest | undefined => {
   if (selector === undefined) return undefined;
   const { policyNames, targetNamespaces, policySelector } = selector;
@@ -40,7 +40,7 @@ interface GrantTest {
   /** undefined: every cluster, registered or not. */
   readonly selectsCluster: PlacementTest | undefined;
   readonly selectsPolicy: PolicyTest | undefined;
-  /** Namespaces, as globs, to which the targets of the policies are bound. */
+  /** Globs of the namespaces to which the targets of policies are restricted. */
   readonly namespaces: readonly string[];
 }
 
@@ -50,12 +50,12 @@ const testOf = ({ clusters, policies }: RoleGrant, regions: RegionResolver): Gra
   namespaces: policies?.targetNamespaces ?? [],
 });
 
-/** The grants that mean a cluster; one object for all clusters that the same grants mean. */
+/** Grants that select a cluster. Clusters with the same grants share one object. */
 export class GrantSet {
   readonly #tests: readonly GrantTest[];
   /**
-   * Findings by key, for the targets that a cluster reported last; other clusters rarely report
-   * others.
+   * Cached results by key, for the targets that a cluster reported last. Other clusters rarely
+   * report different targets.
    */
   readonly #reported = new Map<string, { readonly targets: string; readonly isSeen: boolean }>();
 
@@ -63,17 +63,17 @@ export class GrantSet {
     this.#tests = tests;
   }
 
-  /** Whether no grant selects the cluster. For such a caller it does not exist. */
+  /** Whether no grant selects the cluster, which then does not exist for the caller. */
   get isEmpty(): boolean {
     return this.#tests.length === 0;
   }
 
-  /** A grant is for every policy, and so for the cluster itself. */
+  /** Whether a grant covers every policy, and so the cluster itself. */
   get seesAllPolicies(): boolean {
     return this.#tests.some(({ selectsPolicy }) => selectsPolicy === undefined);
   }
 
-  /** Whether a grant is for policies of these namespaces, whatever their names. */
+  /** Whether a grant covers all policies of these namespaces. */
   seesNamespaces(target: string): boolean {
     return this.seesAllPolicies || this.#tests.some(({ namespaces }) => matchesAny(namespaces, target));
   }
@@ -85,7 +85,7 @@ export class GrantSet {
   /**
    * Caches {@link sees} for all clusters that report the same targets of a policy.
    *
-   * @param facts makes the facts of the policy
+   * @param facts returns the facts of the policy
    */
   seesReported(key: string, targets: string, facts: () => PolicyFacts): boolean {
     const known = this.#reported.get(key);
@@ -98,8 +98,8 @@ export class GrantSet {
 
 /**
  * Clusters and policies that grants select under one state of the repository. A cluster that is not
- * registered has neither regions nor labels to be selected by, and no commit proves its name: no
- * `clusters` of a grant selects it.
+ * registered has no regions and labels, and no commit proves its name, so no `clusters` of a grant
+ * selects it.
  */
 export class Visibility {
   readonly #tests: readonly GrantTest[];
@@ -115,42 +115,42 @@ export class Visibility {
     this.#policies = new Map(desired?.set.policies.map(({ document }) => [document.metadata.name, document]));
   }
 
-  /** The grants that mean a cluster. */
+  /** Returns the grants that select a cluster. */
   at(cluster: string): GrantSet {
     const known = this.#atCluster.get(cluster);
     if (known !== undefined) return known;
     const registration = this.#registrations.get(cluster);
     const set = this.#setOf(this.#numbersAt(registration));
-    // What is asked for by name alone must not fill the memory.
+    // Not cached for unregistered names: callers can ask for any number of them.
     if (registration !== undefined) this.#atCluster.set(cluster, set);
     return set;
   }
 
   /**
-   * Whether a grant for all clusters shows a policy: also one that is for no cluster yet, and what
-   * is said of all clusters together.
+   * Whether a grant for all clusters shows a policy. This includes policies that no cluster has
+   * yet, and statements about all clusters together.
    */
   seesEverywhere(key: string): boolean {
     return this.seesPolicy(this.#setOf(this.#numbersAt(undefined)), key);
   }
 
   /**
-   * Whether a policy is seen in a cluster.
+   * Whether a policy is visible in a cluster.
    *
-   * @param said what the cluster has and says of it, if anything: each may have another target than
-   * the policy in Git
+   * @param reported the policy in the cluster's list and report, if any; each may have another
+   * target than in Git
    */
-  seesPolicy(set: GrantSet, key: string, ...said: readonly (Targeting | undefined)[]): boolean {
+  seesPolicy(set: GrantSet, key: string, ...reported: readonly (Targeting | undefined)[]): boolean {
     if (set.isEmpty) return false;
     if (set.seesAllPolicies) return true;
-    const targets = [...new Set(said.flatMap((each) => each?.targetNamespace ?? []))];
+    const targets = [...new Set(reported.flatMap((each) => each?.targetNamespace ?? []))];
     if (targets.length === 0) return set.sees(this.#factsOf(key, targets));
     return set.seesReported(key, targets.join(' '), () => this.#factsOf(key, targets));
   }
 
   /**
-   * Lists the grants that select each cluster, and each policy in Git. A view of the fleet ends
-   * when an entry changes or goes.
+   * Lists the grants that select each cluster and each policy in Git. A view of the fleet ends when
+   * an entry changes or disappears.
    */
   fingerprint(): ReadonlyMap<string, string> {
     const seen = new Map<string, string>();
@@ -179,9 +179,9 @@ export class Visibility {
     return set;
   }
 
-  #factsOf(key: string, said: readonly string[]): PolicyFacts {
+  #factsOf(key: string, reported: readonly string[]): PolicyFacts {
     const inGit = this.#policies.get(key);
-    const targets = inGit === undefined ? said : [inGit.spec.targetNamespace, ...said];
+    const targets = inGit === undefined ? reported : [inGit.spec.targetNamespace, ...reported];
     return { key, targets, labels: inGit && (inGit.metadata.labels ?? {}) };
   }
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 import { createClientProgram, runProcess } from './program.ts';
 
-/** The program of the npm package (deploy/cli). */
+/** Program of the npm package (deploy/cli). */
 await runProcess(createClientProgram());

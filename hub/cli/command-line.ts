@@ -5,11 +5,11 @@ interface Output {
   write(text: string): unknown;
   /** Whether it is a terminal. */
   readonly isTTY?: boolean;
-  /** Width of the terminal, if it is one. */
+  /** Width of the terminal; undefined: it is none. */
   readonly columns?: number;
 }
 
-/** Environment and streams of a command; `process` has them. */
+/** Environment and streams of a command. `process` implements it. */
 export interface Io {
   readonly env: NodeJS.ProcessEnv;
   readonly stdin: AsyncIterable<unknown>;
@@ -17,7 +17,7 @@ export interface Io {
   readonly stderr: Output;
 }
 
-/** Root of the commands: they find here what they read and write, and leave their exit code. */
+/** Root of all commands, which holds their streams and receives their exit code. */
 export class CommandLine extends Command {
   readonly io: Io;
   exitCode: number = EXIT.ok;
@@ -34,7 +34,7 @@ export class CommandLine extends Command {
   }
 }
 
-/** Finds the root that a command belongs to. */
+/** Returns the root of a command. */
 export const commandLineOf = (command: Command): CommandLine => {
   let root = command;
   while (root.parent !== null) root = root.parent;

@@ -12,7 +12,7 @@ type StoredTokens = Readonly<Record<string, { readonly token: string }>>;
 
 const OTHERS = 0o077;
 
-/** Scheme, host, port and path, however it was written. */
+/** Normalizes the URL of a server. */
 const keyOf = (server: string): string => new URL(server).href.replace(/\/+$/, '');
 
 const isStoredTokens = (value: unknown): value is StoredTokens =>
@@ -59,13 +59,13 @@ const openCredentials = (folder: string) => {
   const path = join(folder, 'credentials.json');
   return {
     path,
-    /** @throws CliError when the file is damaged, or others may read it */
+    /** @throws CliError if the file is damaged, or other users may read it */
     get: (server: string): string | undefined => {
       const stored = read(path);
       return Object.hasOwn(stored, keyOf(server)) ? stored[keyOf(server)]?.token : undefined;
     },
     set: (server: string, token: string): void => write(folder, path, { ...read(path), [keyOf(server)]: { token } }),
-    /** @returns whether there was one */
+    /** @returns whether a token was stored */
     remove: (server: string): boolean => {
       const { [keyOf(server)]: removed, ...rest } = read(path);
       if (removed === undefined) return false;
@@ -75,7 +75,7 @@ const openCredentials = (folder: string) => {
   };
 };
 
-/** Tokens by server: one that was given to a hub is never shown to another. */
+/** Stored tokens by server. A token is only sent to the server for which it was stored. */
 type CredentialFile = ReturnType<typeof openCredentials>;
 
 /** Options of every command. */
@@ -89,24 +89,26 @@ export interface GlobalOptions {
 /** Environment of a command: its output, its clock, and the hub that it calls. */
 export interface Context extends Terminal {
   readonly io: Io;
-  /** Whether a person sees the messages. */
+  /** Whether the messages appear on a terminal. */
   readonly interactive: boolean;
   readonly now: () => Date;
   readonly server: string;
-  /** Whether an option or the environment names the hub; else it is the one of this machine. */
+  /**
+   * Whether an option or the environment names the hub. Otherwise it is the one of this machine.
+   */
   readonly isServerNamed: boolean;
-  /** Tokens that `fso login` stores. */
+  /** Tokens stored by `fso login`. */
   readonly credentials: CredentialFile;
-  /** The token that was given for this call, by an option. */
+  /** Returns the token that was given for this call by an option. */
   readonly givenToken: () => string | undefined;
   /**
-   * Connects with this token, else the given one, else that of the environment, else the stored
-   * one, else at the hub of this machine, where no other is named, its static token.
+   * Connects with the first of: this token, the given one, that of the environment, the stored one,
+   * and, if no hub is named, the static token of the hub of this machine.
    */
   readonly connect: (token?: string) => Promise<HubClient>;
 }
 
-/** Address of the hub where neither `--server` nor `FSO_SERVER` names one. */
+/** Address of the hub if neither `--server` nor `FSO_SERVER` is set. */
 export const DEFAULT_SERVER = 'http://127.0.0.1:8080';
 
 const readToken = (file: string): string => {
@@ -117,7 +119,7 @@ const readToken = (file: string): string => {
   }
 };
 
-/** RFC 6750: what may stand in the header. */
+/** Checks that a token may be sent in the header (RFC 6750). */
 const checkToken = (token: string | undefined): string | undefined => {
   if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token;
   throw new CliError('the API token is empty or has characters that no token has (spaces, line breaks, letters beyond ASCII)');
@@ -128,7 +130,7 @@ const checkServer = (server: string): string => {
   throw new CliError(`--server must be an http or https URL, such as ${DEFAULT_SERVER}; it is ${server}`);
 };
 
-/** Makes what a command runs in: terminal, hub and credentials. Connects only on demand. */
+/** Creates the environment of a command: terminal, hub and credentials. Connects on demand. */
 export const createContext = (options: GlobalOptions, io: Io): Context => {
   const environment = readEnvironment(io.env);
   const named = options.server ?? environment.server;
@@ -148,7 +150,7 @@ export const createContext = (options: GlobalOptions, io: Io): Context => {
       io.stdout.write(text);
     },
     progress: (text) => {
-      // It may quote the hub, and what the hub quotes.
+      // The message may quote the hub, whose texts are not trusted.
       io.stderr.write(printable(text));
     },
     interactive: io.stderr.isTTY === true,
@@ -160,7 +162,7 @@ export const createContext = (options: GlobalOptions, io: Io): Context => {
     givenToken,
     connect: async (chosen) => {
       const token = chosen ?? givenToken() ?? environment.token ?? credentials.get(checkServer(server)) ?? ownToken();
-      // Loaded here: commands without a hub, and --help, start without the schemas.
+      // Loaded on demand: commands without a hub, and --help, start without the schemas.
       const { createHubClient } = await import('./client/api-client.ts');
       return createHubClient({ server: checkServer(server), token: checkToken(token) });
     },

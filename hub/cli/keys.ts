@@ -20,7 +20,7 @@ interface Namespace {
 }
 
 /**
- * The Secret that a hub takes as FSO_KEYS_DIR. Nothing may change it: agents trust this CA alone.
+ * Returns the Secret for FSO_KEYS_DIR of a hub. It is immutable, because agents trust only this CA.
  */
 const secretOf = (name: string, { namespace }: Namespace, { caCert, caKey, auditKey }: Keys) => {
   const files = {
@@ -32,7 +32,7 @@ const secretOf = (name: string, { namespace }: Namespace, { caCert, caKey, audit
   return { apiVersion: 'v1', kind: 'Secret', metadata: { name, ...(namespace !== undefined && { namespace }) }, immutable: true, data };
 };
 
-/** `fso keys show`: the keys of the hub on this machine, as a Secret. */
+/** Runs `fso keys show`: prints the keys of the hub on this machine as a Secret. */
 export const showKeys = async (context: Context, name: string, namespace: Namespace): Promise<void> => {
   try {
     const { caCert, caKey, auditKey } = loadKeyPaths(context.io.env);
@@ -44,10 +44,10 @@ export const showKeys = async (context: Context, name: string, namespace: Namesp
   }
 };
 
-/** File with the namespace that Kubernetes mounts into a pod. */
+/** File with the namespace of a pod, mounted by Kubernetes. */
 const NAMESPACE_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
 
-/** `fso keys create`: makes new keys as a Secret in a cluster, unless it is there. */
+/** Runs `fso keys create`: creates new keys as a Secret in a cluster, unless it exists. */
 export const createKeys = async (context: Context, name: string, { namespace }: Namespace): Promise<void> => {
   const where = namespace ?? (await readIfThere(NAMESPACE_FILE))?.trim();
   if (where === undefined) throw new CliError('outside of a pod, --namespace is needed');

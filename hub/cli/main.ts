@@ -2,8 +2,8 @@
 import { createProgram, runProcess } from './program.ts';
 
 /**
- * Loads the settings of the hub. Only `serve` and its help need them, and loading them costs as
- * much as loading the hub.
+ * Loads the settings of the hub. Only `serve` and its help need them, and loading them takes as
+ * long as loading the hub.
  */
 const hubSettings = async (): Promise<string> => {
   const [{ HUB_SETTINGS }, { formatSettings }] = await Promise.all([import('../config/config.ts'), import('@fso/shared/runtime')]);

@@ -18,7 +18,8 @@ import { addRegions } from './usage/region-commands.ts';
 import { repositoryCommands } from './usage/repository-commands.ts';
 
 /**
- * Every command loads its code when it runs: --help answers without the schemas, YAML and the hub.
+ * Text after the help. Commands load their code when they run, so that --help works without the
+ * schemas, YAML and the hub.
  */
 
 const EPILOGUE = `
@@ -74,26 +75,25 @@ const CLIENT_COMMANDS = [
   addCompletion,
 ];
 
-/** The commands that need no hub on this machine: the npm package has these. */
+/** Creates the program of the npm package, with the commands that need no hub on this machine. */
 export const createClientProgram = (io: Io = process): CommandLine => assemble(io, [...CLIENT_COMMANDS, addBackupFromHub]);
 
 /**
- * All commands. @param settings of the hub, as the help of `serve` prints them; they cost loading
- * the hub
+ * Creates the program with all commands.
+ *
+ * @param settings help text of the hub's settings, which requires loading the hub
  */
 export const createProgram = (settings = '', io: Io = process): CommandLine =>
   assemble(io, [(program) => addHubCommands(program, settings), ...CLIENT_COMMANDS]);
 
-/** kubectl runs `kubectl-fso` for `kubectl fso`, and `kubectl_complete-fso` to complete it. */
+/**
+ * Names under which kubectl runs plugins: `kubectl-fso` for `kubectl fso`, and
+ * `kubectl_complete-fso` for its completion.
+ */
 const COMPLETER = 'kubectl_complete-fso';
 const PLUGIN = 'kubectl-fso';
 
-/**
- * Runs a command.
- *
- * @param argv path of the program, and its arguments
- * @returns the exit code
- */
+/** Runs a command. @param argv path of the program, and its arguments @returns the exit code */
 export const run = async (program: CommandLine, [path = '', ...args]: readonly string[]): Promise<number> => {
   const name = basename(path);
   const words = name === COMPLETER ? args : args[0] === COMPLETE ? args.slice(1) : undefined;
@@ -114,8 +114,8 @@ export const run = async (program: CommandLine, [path = '', ...args]: readonly s
 
 /** Runs the command line of this process. */
 export const runProcess = async (program: CommandLine): Promise<void> => {
-  // The reader of a pipe has read enough (`fso get policies | head -1`): no error, and nobody is
-  // left to write for.
+  // The reader of a pipe may end early (`fso get policies | head -1`). That is no error, and
+  // further output is useless.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
     process.exit(0);

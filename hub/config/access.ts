@@ -5,7 +5,7 @@ import { isLoopback, messageOf, type ProblemTexts, readText, type Secrets } from
 import { z } from 'zod';
 import { type GroupGrant, type OidcSettings, parseRoleMap } from '../access/index.ts';
 
-/** Every call of a person is held against the person's grants. */
+/** Maximum number of grants. Every call of a person is checked against the person's grants. */
 const MAX_GRANTS = 100;
 
 const RolesFile = z.strictObject({
@@ -22,8 +22,9 @@ const checkSelectors = ({ grants }: z.output<typeof RolesFile>): readonly ValueP
   ]);
 
 /**
- * Roles for some of the clusters and policies. @returns none where there is a problem, each with
- * its place in the file
+ * Reads the grants for some of the clusters and policies.
+ *
+ * @returns an empty list if there are problems, which are added with their place in the file
  */
 export const readRolesFile = async (variable: string, path: string, problems: ProblemTexts): Promise<readonly GroupGrant[]> => {
   const text = await readText(variable, path, problems);
@@ -43,7 +44,7 @@ export interface HubAccess {
   readonly trustedProxies: readonly string[];
 }
 
-/** https, or plain HTTP that does not leave this machine. */
+/** Whether a URL uses https, or plain HTTP that does not leave this machine. */
 const isSafe = (url: URL): boolean => url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
 const isBare = (url: URL): boolean => url.username === '' && url.password === '' && url.search === '' && url.hash === '';
 
@@ -79,7 +80,7 @@ const RoleMapText = z.string().transform((text, context) => {
   }
 });
 
-/** Scope tokens as RFC 6749 has them. Without `openid` no provider says who it is. */
+/** Scope tokens as in RFC 6749. Without `openid` the provider does not identify the person. */
 const Scopes = z
   .string()
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/, 'must be scopes, separated by one space')
@@ -117,7 +118,7 @@ type Variables = z.infer<typeof Variables>;
 
 const OIDC_ONLY = ['FSO_OIDC_CLIENT_ID', 'FSO_OIDC_CLIENT_SECRET', 'FSO_OIDC_ROLE_MAP', 'FSO_ROLES_FILE', 'FSO_OIDC_AUDIENCE'] as const;
 
-/** Names of settings without which nobody can log in. */
+/** Returns the names of missing settings that are required for a login. */
 const absentOf = (variables: Variables): readonly string[] => [
   ...(['FSO_OIDC_CLIENT_ID', 'FSO_PUBLIC_URL'] as const).filter((name) => variables[name] === undefined),
   ...(variables.FSO_OIDC_ROLE_MAP === undefined && variables.FSO_ROLES_FILE === undefined ? ['FSO_OIDC_ROLE_MAP'] : []),
@@ -145,7 +146,7 @@ const oidcOf = async (variables: Variables, secrets: Secrets, problems: ProblemT
   };
 };
 
-/** Reads the settings of logins and proxies, and adds what is wrong to `problems`. */
+/** Reads the settings of logins and proxies. Adds errors to `problems`. */
 export const readAccess = async (variables: Variables, secrets: Secrets, problems: ProblemTexts): Promise<HubAccess> => ({
   oidc: await oidcOf(variables, secrets, problems),
   publicUrl: variables.FSO_PUBLIC_URL,

@@ -26,19 +26,23 @@ import { type GitAccess, readGitAccess } from './git.ts';
 import { withKeysFolder } from './keys-folder.ts';
 import { HUB_SETTINGS, Variables } from './variables.ts';
 
-/** Files with secrets. */
+/** Paths of files with secrets. */
 interface SecretFiles {
   readonly auditKeyFile: string;
   readonly dataDir: string;
-  /** undefined: there is no CA of the hub's. */
+  /** undefined: the hub has no CA. */
   readonly identity?: object | undefined;
   readonly keyFiles?: readonly string[];
 }
 
-/** Permissions of the group and of all others. */
+/** Permissions of the group and of others. */
 const OTHERS = 0o077;
 
-/** @returns undefined: only its owner may use it, or it does not exist */
+/**
+ * Returns the permissions of a path.
+ *
+ * @returns undefined if only its owner may use it, or it does not exist
+ */
 const modeForOthers = async (path: string): Promise<number | undefined> => {
   try {
     const mode = (await stat(path)).mode & 0o777;
@@ -50,8 +54,8 @@ const modeForOthers = async (path: string): Promise<number | undefined> => {
 };
 
 /**
- * Warns about secret files, and folders with such files, that users other than their owner may use.
- * This is no error: with `fsGroup`, volumes of Kubernetes belong to the group.
+ * Warns about secret files, and folders with them, that users other than their owner may use. Not
+ * an error: with `fsGroup`, volumes of Kubernetes belong to the group.
  */
 export const warnOfSharedFiles = async ({ auditKeyFile, dataDir, identity, keyFiles = [] }: SecretFiles, logger: Logger): Promise<void> => {
   if (process.platform === 'win32') return;
@@ -81,42 +85,39 @@ export interface HubConfig {
   readonly listen: ListenAddress;
   readonly agentListen: ListenAddress;
   /**
-   * Certificate of the agents' listener; undefined: the CA of the agents issues one, or, without
-   * it, there is no TLS.
+   * Certificate of the agents' listener; undefined: the CA of agents issues one, or without a CA
+   * there is no TLS.
    */
   readonly agentTls: TlsFiles | undefined;
-  /** Enrolment of agents; undefined: they have only static tokens. */
+  /** Enrolment of agents; undefined: agents use static tokens only. */
   readonly identity?: { readonly ca: TlsFiles | undefined; readonly hostnames: readonly string[] } | undefined;
   /** Static tokens by cluster. */
   readonly agentTokens: ReadonlyMap<string, string>;
   readonly apiToken: Secret | undefined;
   readonly access?: HubAccess;
   readonly webhookSecret: Secret | undefined;
-  /** Receivers and routes of alerts; undefined: no receiver is notified. */
+  /** Receivers and routes of alerts; undefined: no notifications are sent. */
   readonly alerts?: { readonly file: string; readonly config: AlertsConfig } | undefined;
   readonly dataDir: string;
   readonly database: DatabaseConfig;
   readonly history: HistoryLimits;
-  /**
-   * File with the private key that signs the checkpoints of the audit log; made where there is
-   * none.
-   */
+  /** File with the private key that signs the checkpoints of the audit log. Created if missing. */
   readonly auditKeyFile: string;
-  /** The key may be another one than the one that signed the audit log so far. */
+  /** Whether a key other than the one that signed the audit log so far is accepted. */
   readonly acceptNewAuditKey?: boolean;
-  /** Files with private keys and tokens that the operator names. */
+  /** Files with private keys and tokens that are named in the settings. */
   readonly keyFiles?: readonly string[];
-  /** Milliseconds: how old what is known of other hubs' revocations may be. Default 5 min. */
+  /** Maximum age of the known revocations of other hubs, in milliseconds. Default: 5 min. */
   readonly maxBehindMs?: number;
   /**
-   * Milliseconds between the signal to stop, from which on the hub is not ready, and the end of its
-   * listeners. Default 0.
+   * Time between the stop signal, after which the hub is not ready, and the end of its listeners,
+   * in milliseconds. Default: 0.
    */
   readonly shutdownDelayMs?: number;
   readonly logLevel: LogLevel;
-  /** undefined: no traces. */
+  /** Telemetry; undefined: no traces. */
   readonly telemetry?: TelemetryConfig | undefined;
-  /** Credentials that are followed. */
+  /** Credentials that are read again when their files change. */
   readonly secretFiles?: readonly SecretFile[];
 }
 
@@ -136,7 +137,7 @@ const checkExposure = (variables: Variables, problems: ProblemTexts): void => {
     problems.push('FSO_AGENT_TOKENS_FILE: is not set, and with FSO_AGENT_TLS=off agents cannot enrol: none could connect');
 };
 
-/** @returns undefined: there is no file, or a problem of it */
+/** Reads the alerts file. @returns undefined if there is none, or it has problems */
 const readAlerts = async (file: string | undefined, problems: ProblemTexts): Promise<HubConfig['alerts']> => {
   if (file === undefined) return undefined;
   const config = await readAlertsFile(file);
@@ -153,8 +154,8 @@ const withoutUser = (text: string): string => {
 };
 
 /**
- * A server where one is given, else the database that is embedded in the hub. A running hub follows
- * user and password alone: at another address there is another ledger.
+ * Returns the configured database server or, without one, the embedded database. While the hub
+ * runs, only user and password of the URL may change: another address means another ledger.
  */
 const databaseOf = (
   { DATABASE_URL: url, FSO_DATA_DIR: dataDir }: Pick<Variables, 'DATABASE_URL' | 'FSO_DATA_DIR'>,
@@ -170,7 +171,7 @@ const databaseOf = (
 /**
  * Reads the hub's configuration from the environment and the files that it names.
  *
- * @throws ConfigError with every problem; no secret is quoted
+ * @throws ConfigError with all problems; it quotes no secret
  */
 export const loadHubConfig = async (environment: Environment): Promise<HubConfig> => {
   const problems: ProblemTexts = [];
@@ -219,7 +220,7 @@ const auditKeyFileOf = (variables: Pick<Variables, 'FSO_AUDIT_KEY_FILE' | 'FSO_D
   resolve(variables.FSO_AUDIT_KEY_FILE ?? join(variables.FSO_DATA_DIR, 'audit-key.pem'));
 
 /**
- * Loads the location of the ledger and of its key, for commands that work on it without a hub.
+ * Loads the location of the ledger and of its key, for commands that work without a hub.
  *
  * @throws ConfigError
  */
@@ -233,18 +234,14 @@ export const loadLedgerConfig = async (environment: Environment): Promise<{ data
   return { database: databaseOf(variables, secrets), auditKeyFile: auditKeyFileOf(variables) };
 };
 
-/** Paths of the hub's private keys and of its CA, wherever they are. */
+/** Paths of the hub's private keys and of its CA. */
 export interface KeyPaths {
   readonly caCert: string;
   readonly caKey: string;
   readonly auditKey: string;
 }
 
-/**
- * Loads the paths of the hub's keys, for commands that work on them without it.
- *
- * @throws ConfigError
- */
+/** Loads the paths of the hub's keys, for commands that work without a hub. @throws ConfigError */
 export const loadKeyPaths = (environment: Environment): KeyPaths => {
   const problems: ProblemTexts = [];
   const env = withKeysFolder(environment, problems);

@@ -4,7 +4,7 @@ import { createAuthority, parseTokens } from '../identity/index.ts';
 /**
  * Reads the file of the agents' static tokens.
  *
- * @returns tokens by cluster; none where there is a problem
+ * @returns tokens by cluster; empty if there are problems
  */
 export const readTokens = async (variable: string, path: string, problems: ProblemTexts): Promise<ReadonlyMap<string, string>> => {
   const text = await readText(variable, path, problems);
@@ -17,15 +17,15 @@ export const readTokens = async (variable: string, path: string, problems: Probl
   }
 };
 
-/** Certificate and key, PEM. */
+/** Certificate and key in PEM. */
 export interface TlsFiles {
   readonly cert: string;
   readonly key: string;
 }
 
 /**
- * A certificate and its key in two files, of which `<prefix>_CERT_FILE` and `<prefix>_KEY_FILE` say
- * where they are; both or none.
+ * Reads a certificate and its key from the files named by `<prefix>_CERT_FILE` and
+ * `<prefix>_KEY_FILE`. Both or none must be set.
  */
 export const readPair = async (
   prefix: string,
@@ -43,9 +43,7 @@ export const readPair = async (
   return cert === undefined || key === undefined ? undefined : { cert, key };
 };
 
-/**
- * Reads the CA of the agents as {@link readPair} does, and checks that it can issue certificates.
- */
+/** Reads the CA of agents like {@link readPair}, and checks that it can issue certificates. */
 export const readCa = async (
   files: { readonly cert: string | undefined; readonly key: string | undefined },
   problems: ProblemTexts,

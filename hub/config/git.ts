@@ -2,13 +2,13 @@ import type { Environment, ProblemTexts, Secrets } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { AuthCommand, GitCredentials } from '../source/index.ts';
 
-/** Address of the repository, and the credentials for it. */
+/** Address of the repository, with credentials. */
 export interface GitAccess {
   /** URL of the repository, without credentials. */
   readonly url: string;
   readonly credentials: GitCredentials | undefined;
   readonly authCommand: AuthCommand | undefined;
-  /** Page of a commit, with `{revision}` for its id; undefined: none is known. */
+  /** URL of a commit's page, with `{revision}` for its id; undefined: unknown. */
   readonly commitUrl: string | undefined;
 }
 
@@ -39,14 +39,14 @@ const CommitUrl = z
   .refine(isWebUrl, 'must be an http:// or https:// URL')
   .refine((text) => text.split(REVISION).length === 2, `must hold ${REVISION} once, where the id of the commit stands`)
   .refine((text) => URL.parse(text)?.username === '' && URL.parse(text)?.password === '', 'must have no credentials: everybody sees it')
-  // A host that is chosen by the id of a commit is nobody's.
+  // A commit id in the host would lead to arbitrary hosts.
   .refine((text) => URL.parse(text)?.host.includes('{') === false, `must hold ${REVISION} in its path, query or fragment`);
 
-/** Paths under which hosting services show a commit of a repository, by host. */
+/** Path under which hosting services show a commit, by host. */
 const COMMIT_PAGES: Readonly<Record<string, string>> = { 'github.com': '/commit/', 'gitlab.com': '/-/commit/' };
 
 /**
- * URL of a commit's page, with a place for the revision; undefined: the host is not known.
+ * Returns the URL template of a commit's page; undefined: the host is unknown.
  *
  * @param url without credentials
  */
@@ -85,7 +85,10 @@ export const GIT_VARIABLES = {
 const Variables = z.object(GIT_VARIABLES);
 type Variables = z.infer<typeof Variables>;
 
-/** The ways to prove oneself; one is enough, and of two nobody knows which one holds. */
+/**
+ * Checks that there is at most one kind of credentials, because it would be unclear which one
+ * applies.
+ */
 const checkWays = (variables: Variables, inUrl: boolean, problems: ProblemTexts): void => {
   const ways = (['FSO_GIT_TOKEN', 'FSO_GIT_PASSWORD', 'FSO_GIT_AUTH_COMMAND'] as const).filter((name) => variables[name] !== undefined);
   if (ways.length > 1) problems.push(`${ways.join(', ')}: only one of them may be set`);
@@ -97,8 +100,8 @@ const checkWays = (variables: Variables, inUrl: boolean, problems: ProblemTexts)
 };
 
 /**
- * Environment of the command: that of the hub without the hub's own settings, some of which are
- * secrets.
+ * Returns the environment of the command: that of the hub without the hub's settings, some of which
+ * are secrets.
  */
 const environmentFor = (env: Environment): Readonly<Record<string, string>> =>
   Object.fromEntries(
@@ -106,8 +109,8 @@ const environmentFor = (env: Environment): Readonly<Record<string, string>> =>
   );
 
 /**
- * Credentials in the URL, user and password, a token (hosting services take any user name with
- * one), or a command that prints them.
+ * Reads the credentials: in the URL, user and password, a token (hosting services accept any user
+ * name with it), or a command that prints them.
  */
 export const readGitAccess = (variables: Variables, env: Environment, secrets: Secrets, problems: ProblemTexts): GitAccess => {
   const url = new URL(variables.FSO_GIT_URL);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Environment, ProblemTexts } from '@fso/shared/runtime';
 
-/** The settings that name the files of keys, and what a Secret calls them. */
+/** Settings that name key files, with the file names used in a Secret. */
 export const KEY_FILES = {
   FSO_AGENT_CA_CERT_FILE: 'ca.crt',
   FSO_AGENT_CA_KEY_FILE: 'ca.key',
@@ -10,8 +10,8 @@ export const KEY_FILES = {
 } as const;
 
 /**
- * Adds what the folder of keys has to the environment; settings that name a file go before it. A
- * folder without keys adds nothing: a chart mounts a Secret that need not exist.
+ * Adds the files in the keys folder to the environment, unless a setting names the file. An empty
+ * folder is accepted: a chart mounts a Secret that need not exist.
  */
 export const withKeysFolder = (env: Environment, problems: ProblemTexts): Environment => {
   const { FSO_KEYS_DIR: folder } = env;

@@ -12,13 +12,13 @@ const Secret = z.string().min(MIN_SECRET_LENGTH, `must have at least ${MIN_SECRE
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const File = z.string().min(1).optional();
 
-/** URL of the database. An error does not repeat its parts, as one of them is a password. */
+/** URL of the database. Errors do not repeat it, because it contains a password. */
 const DatabaseUrl = z
   .string()
   .refine((text) => ['postgres:', 'postgresql:'].includes(URL.parse(text)?.protocol ?? ''), 'must be a postgresql:// URL')
   .optional();
 
-/** Comma separated DNS names and IP addresses. */
+/** Comma-separated DNS names and IP addresses. */
 const Hostnames = z
   .string()
   .max(4096)
@@ -26,8 +26,8 @@ const Hostnames = z
   .pipe(z.array(z.union([z.hostname(), z.ipv4(), z.ipv6()], { error: 'must be host names or IP addresses, separated by commas' })));
 
 /**
- * The environment of the hub: `fso serve --help` and docs/reference/hub-settings.md are made from
- * it.
+ * Environment variables of the hub. `fso serve --help` and docs/reference/hub-settings.md are
+ * generated from them.
  */
 export const Variables = z.object({
   ...GIT_VARIABLES,
@@ -116,5 +116,5 @@ export const Variables = z.object({
 });
 export type Variables = z.infer<typeof Variables>;
 
-/** Every variable of the hub, for `fso serve --help` and its documentation. */
+/** All environment variables of the hub, for `fso serve --help` and the documentation. */
 export const HUB_SETTINGS = listSettings(Variables);

@@ -14,33 +14,35 @@ import { isTls } from './server-certificate.ts';
 /** Reason why the hub denies a connection, for the agent's log. */
 export interface Denial {
   /**
-   * 401: the agent proves no cluster. 403: it proves one that is not admitted. 503: the hub cannot
-   * decide now.
+   * Status: 401 if no cluster is proven, 403 if the proven cluster is not admitted, 503 if the hub
+   * cannot decide now.
    */
   readonly status: 401 | 403 | 503;
   readonly reason: string;
 }
 
 /**
- * Cluster that a connection has proven to be. Everything that comes over it counts as this
- * cluster's, and nothing else does.
+ * Cluster that a connection has proven to be. Everything received on it is attributed to this
+ * cluster.
  */
 export interface Proof {
   readonly cluster: string;
   /** Time at which the proof expires; undefined: never. */
   readonly expires: Date | undefined;
-  /** @returns why the proof no longer holds; undefined while it does */
+  /** Checks the proof again. @returns the reason why it no longer holds; undefined while it does */
   recheck(): Promise<Denial | undefined>;
 }
 
-/** Judges a connection by its certificate or header, before the hub reads anything from it. */
+/**
+ * Authenticates a connection by its certificate or header, before the hub reads anything from it.
+ */
 export type AuthenticateAgent = (request: IncomingMessage) => Promise<Proof | Denial>;
 
 const MIN_TOKEN_LENGTH = 16;
 const Tokens = z.record(ResourceName, z.string().min(MIN_TOKEN_LENGTH, `must have at least ${MIN_TOKEN_LENGTH} characters`).max(512));
 
 /**
- * Reads a tokens file, YAML or JSON: `{<cluster>: <token>}`.
+ * Parses a tokens file, YAML or JSON: `{<cluster>: <token>}`.
  *
  * @throws Error that describes the problem, without any token
  */
@@ -49,7 +51,7 @@ export const parseTokens = (text: string): ReadonlyMap<string, string> => {
   try {
     value = parse(text, { maxAliasCount: 0 });
   } catch {
-    // The parser's message quotes the line, and with it a token.
+    // The parser's message would quote the line, including a token.
     throw new Error('the agent tokens file is not valid YAML or JSON');
   }
   const parsed = Tokens.safeParse(value);
@@ -62,16 +64,12 @@ export const parseTokens = (text: string): ReadonlyMap<string, string> => {
   return tokens;
 };
 
-/**
- * Finds the cluster of a static token.
- *
- * @returns the cluster that an Authorization header proves; undefined: none
- */
+/** Finds the cluster of the static token in an Authorization header; undefined: none. */
 export type FindTokenOwner = (authorization: string | undefined) => string | undefined;
 
 /**
- * Finds the owners of static tokens by their digests. The time of a lookup may reveal a digest, but
- * no token. It does not grow with the number of tokens.
+ * Creates a lookup of static tokens by their digests. Its timing may reveal a digest, but no token,
+ * and does not depend on the number of tokens.
  */
 export const createTokenLookup = (tokens: ReadonlyMap<string, string>): FindTokenOwner => {
   const owners = new Map([...tokens].map(([cluster, token]) => [sha256(token), cluster]));
@@ -81,11 +79,7 @@ export const createTokenLookup = (tokens: ReadonlyMap<string, string>): FindToke
   };
 };
 
-/**
- * Authenticates agents by static tokens alone.
- *
- * @param tokens by cluster
- */
+/** Authenticates agents by static tokens only. @param tokens by cluster */
 export const authenticateByToken = (tokens: ReadonlyMap<string, string>): AuthenticateAgent => {
   const findOwner = createTokenLookup(tokens);
   return async ({ headers }) => {
@@ -97,16 +91,15 @@ export const authenticateByToken = (tokens: ReadonlyMap<string, string>): Authen
 
 const STATUS: Readonly<Partial<Record<RefusalCode, Denial['status']>>> = { 'not-authorized': 401, unavailable: 503 };
 
-/** @throws the error where it is no refusal */
+/** Converts a refusal to a denial. @throws the error if it is not a refusal */
 const toDenial = (error: unknown): Denial => {
   if (!(error instanceof Refusal)) throw error;
   return { status: STATUS[error.code] ?? 403, reason: error.message };
 };
 
 /**
- * Authenticates agents by the certificate of the connection; where it shows none, by a static
- * token. A cluster that has enrolled once proves itself by its certificate alone: an old token must
- * not outlive the revocation.
+ * Authenticates agents by their certificate or, without one, by a static token. A cluster that has
+ * enrolled is accepted only by its certificate: an old token must not outlive a revocation.
  */
 export const authenticateByIdentity = (deps: {
   identity: Identity;
@@ -127,12 +120,12 @@ export const authenticateByIdentity = (deps: {
     if (record === undefined || record.state === 'invited') return undefined;
     return {
       status: 403,
-      reason: `${cluster} ${record.state === 'enrolled' ? 'has enrolled: it is known by its certificate' : 'was revoked'}`,
+      reason: `${cluster} ${record.state === 'enrolled' ? 'has enrolled: it must use its certificate' : 'was revoked'}`,
     };
   };
   const byToken = async (authorization: string | undefined): Promise<Proof | Denial> => {
     const cluster = findOwner(authorization);
-    if (cluster === undefined) return { status: 401, reason: 'show a certificate of this hub, or a token that it knows' };
+    if (cluster === undefined) return { status: 401, reason: 'show a certificate that this hub issued, or a token that it knows' };
     return (await denyToken(cluster)) ?? { cluster, expires: undefined, recheck: () => denyToken(cluster) };
   };
 

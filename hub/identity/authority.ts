@@ -6,7 +6,7 @@ import { ConfigError, messageOf, readIfThere, syncFolder, writeDurably } from '@
 import type { KeyedStore } from '../ledger/index.ts';
 import { createCa, issue, issueServer, KEY_RULE, type KeyPair, SERIAL_NUMBER, signingAlgorithmOf, type Validity } from './x509.ts';
 
-/** Content of an agent's certificate to be issued. */
+/** Content of an agent's certificate to issue. */
 export interface AgentCertificate extends Validity {
   readonly cluster: string;
   readonly generation: number;
@@ -19,10 +19,13 @@ const isInForce = ({ validFromDate, validToDate }: X509Certificate, at: Date): b
 
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 const CA_VALID_MS = 10 * YEAR_MS;
-/** A clock that is a little behind must not refuse a certificate made a moment ago. */
+/**
+ * Time by which certificates are backdated, in milliseconds, so that machines with a slow clock
+ * accept them.
+ */
 export const BACKDATE_MS = 3600 * 1000;
 
-/** Parses CA certificates, PEM. @throws Error where there is none, or one is no CA */
+/** Parses CA certificates in PEM. @throws Error if there is none, or one is not a CA */
 export const parseCas = (pem: string): readonly [X509Certificate, ...X509Certificate[]] => {
   const [first, ...others] = certificatesIn(pem);
   if (first === undefined) throw new Error('there is no certificate in the file');
@@ -37,8 +40,8 @@ const checkKey = (certificate: X509Certificate, key: string): void => {
 };
 
 /**
- * Creates a CA from PEM. Several certificates are trusted, so that one CA can follow another, and
- * the first one signs.
+ * Creates a CA from PEM. All certificates are trusted, so that one CA can replace another; the
+ * first one signs.
  *
  * @throws Error that describes the mismatch
  */
@@ -48,13 +51,13 @@ export const createAuthority = (pair: KeyPair) => {
   checkKey(first, pair.key);
   const signer: KeyPair = { cert: first.toString(), key: pair.key };
   return {
-    /** Every CA that is trusted, PEM; the first one signs. */
+    /** All trusted CA certificates in PEM, the signing one first. */
     bundle: cas.map((certificate) => certificate.toString()).join(''),
-    /** SHA-256 of the DER of the one that signs, hexadecimal. */
+    /** SHA-256 of the signing certificate in DER, hex. */
     fingerprint: fingerprintOf(first),
-    /** Expiry of the CA that signs. */
+    /** Expiry of the signing certificate. */
     expires: first.validToDate,
-    /** @returns PEM */
+    /** Issues an agent's certificate. @returns PEM */
     issueAgent: ({ cluster, generation, serial, publicKey, notBefore, notAfter }: AgentCertificate): Promise<string> =>
       issue(signer, {
         notBefore,
@@ -66,28 +69,34 @@ export const createAuthority = (pair: KeyPair) => {
         names: [{ type: 'url', value: identityUri(cluster) }],
       }),
     issueServer: (hosts: readonly string[], validity: Validity): Promise<KeyPair> => issueServer(signer, hosts, validity),
-    /** Whether one of the CAs valid at a time issued it. Its own dates are not checked. */
+    /**
+     * Whether one of the CA certificates valid at a time issued a certificate. The dates of that
+     * certificate are not checked.
+     */
     hasIssued: (certificate: X509Certificate, at: Date): boolean =>
       cas.some((ca) => isInForce(ca, at) && certificate.checkIssued(ca) && certificate.verify(ca.publicKey)),
   };
 };
 
-/** The CA of the agents. */
+/** CA that issues the certificates of agents. */
 export type Authority = ReturnType<typeof createAuthority>;
 
 const CA_CERT = 'ca.crt';
 const CA_KEY = 'ca.key';
-/** Name of the empty file that requests a new CA; it is removed once the database has that CA. */
+/** Name of an empty file that requests a new CA. It is removed once the database has the new CA. */
 const NEW_CA = 'new-ca';
 
-/** Options of openAuthority: origin and records of the CA that issues the agents' certificates. */
+/** Options of openAuthority: origin and records of the CA of agents. */
 export interface AuthorityOptions {
-  /** The hub's own CA is kept here. */
+  /** Folder of the hub's own CA. */
   readonly folder: string;
-  /** A CA of the operator's; absent: the hub's own. */
+  /** CA of the operator; undefined: the hub uses its own. */
   readonly given: KeyPair | undefined;
   readonly now: Date;
-  /** Records of the ledger, which remembers the CA: agents may pin it and never enrol. */
+  /**
+   * Records of the ledger, which stores the fingerprint of the CA: agents may pin it without ever
+   * enrolling.
+   */
   readonly records: KeyedStore;
 }
 
@@ -98,13 +107,13 @@ interface FoundPair {
 
 const isThere = async (path: string): Promise<boolean> => (await readIfThere(path)) !== undefined;
 
-/** Returns the paths of the hub's own CA. @param dataDir its data folder */
+/** Returns the paths of the hub's own CA. @param dataDir data folder of the hub */
 export const ownCaPaths = (dataDir: string): { readonly folder: string; readonly cert: string; readonly key: string } => {
   const folder = join(dataDir, 'identity');
   return { folder, cert: join(folder, CA_CERT), key: join(folder, CA_KEY) };
 };
 
-/** Makes a CA of agents. */
+/** Creates a CA of agents. */
 export const makeAgentCa = (now: Date): Promise<KeyPair> => {
   const validity = { notBefore: new Date(now.getTime() - BACKDATE_MS), notAfter: new Date(now.getTime() + CA_VALID_MS) };
   return createCa(`FSO agents ${now.toISOString()}`, validity);
@@ -118,13 +127,13 @@ const putAside = async (path: string, now: Date): Promise<void> => {
 const newCaAdvice = (folder: string): string =>
   `To begin with a new CA, and enrol every agent again, make an empty file ${join(folder, NEW_CA)} and start the hub`;
 
-/** Name of the record of the CA's fingerprint. */
+/** Kind and name of the record with the CA's fingerprint. */
 const RECORD = ['agent-ca', 'fingerprint'] as const;
 
 /**
- * Checks that a new CA may be made. A certificate cannot be made again from its key: agents trust
- * that one alone. A key alone, where the ledger knows no CA, is left from an interrupted start, as
- * the key is written first.
+ * Checks that a new CA may be created. A certificate cannot be recreated from its key, and agents
+ * trust only that certificate. A key without certificate, while the ledger knows no CA, is left
+ * from an interrupted start: the key is written first.
  *
  * @throws ConfigError that describes the remedy
  */
@@ -148,7 +157,7 @@ const makeCa = async (folder: string, now: Date): Promise<Authority> => {
   return createAuthority(made);
 };
 
-/** The hub's own CA, made at the first start. */
+/** Opens the hub's own CA, which is created at the first start. */
 const keepAuthority = async (options: AuthorityOptions): Promise<Authority> => {
   const { folder, now } = options;
   const [cert, key] = [await readIfThere(join(folder, CA_CERT)), await readIfThere(join(folder, CA_KEY))];
@@ -164,9 +173,9 @@ const keepAuthority = async (options: AuthorityOptions): Promise<Authority> => {
 };
 
 /**
- * Hubs on one database have one CA: an agent that enrols at one would be refused by another. The CA
- * that follows another one carries that one behind it for a time
- * (docs/operate/run-the-hub.md#the-ca-of-the-agents), so it is known by that.
+ * Ensures that all hubs on one database use the same CA: an agent that enrolled at one would be
+ * refused by another. The bundle of a new CA includes the previous one for a time
+ * (docs/operate/run-the-hub.md#the-ca-of-the-agents), by which it is recognized.
  */
 const agreeOn = async (
   { bundle, fingerprint }: Authority,
@@ -187,10 +196,10 @@ const agreeOn = async (
 };
 
 /**
- * Opens the CA of the agents: the operator's, or the hub's own.
+ * Opens the CA of agents: the operator's, or the hub's own.
  *
- * @throws ConfigError when the existing files cannot be used: a CA is never replaced silently,
- * since no agent would trust the new one
+ * @throws ConfigError if the existing files cannot be used. A CA is never replaced silently,
+ * because no agent would trust the new one
  */
 export const openAuthority = async (options: AuthorityOptions): Promise<Authority> => {
   const { folder, given, now } = options;

@@ -1,4 +1,4 @@
-// The X.509 library finds its algorithms by decorators, which need this first.
+// Required first: the X.509 library registers its algorithms by decorators.
 import 'reflect-metadata';
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { Pkcs10CertificateRequest } from '@peculiar/x509';
@@ -6,13 +6,13 @@ import { Refusal } from './refusal.ts';
 import { KEY_RULE, signingAlgorithmOf } from './x509.ts';
 
 /**
- * Key of a certificate request. The rest of the request is ignored: the hub decides on subject and
- * extensions.
+ * Public key of a certificate request. Everything else in it is ignored: the hub determines subject
+ * and extensions.
  */
 export interface RequestedKey {
   /** DER of the SubjectPublicKeyInfo. */
   readonly publicKey: ArrayBuffer;
-  /** SHA-256 of it, hexadecimal. */
+  /** SHA-256 of the public key, hex. */
   readonly digest: string;
 }
 

@@ -3,10 +3,11 @@ import { ENROLMENT_KIND, type EnrolmentRecord, parseEnrolment, type TokenRecord 
 import { Refusal } from './refusal.ts';
 
 /**
- * The changes of a cluster's record. Pure; each throws a {@link Refusal} where it is not allowed.
+ * Changes of a cluster's enrolment record. Pure. Each throws a {@link Refusal} if it is not
+ * allowed.
  */
 
-/** The cluster that a certificate names. */
+/** Cluster that a certificate names, with generation, serial and dates of the certificate. */
 export interface CertifiedCluster {
   readonly cluster: string;
   readonly generation: number;
@@ -15,14 +16,14 @@ export interface CertifiedCluster {
   readonly expires: Date;
 }
 
-/** A certificate that the hub is about to issue. */
+/** Certificate that the hub is about to issue. */
 export interface PendingCertificate {
   readonly serial: string;
   readonly issued: Date;
   readonly expires: Date;
 }
 
-/** Tokens remembered for each cluster. */
+/** Number of tokens kept per cluster. */
 const TOKENS_KEPT = 8;
 
 const unknownCluster = (cluster: string): EnrolmentRecord => ({
@@ -39,7 +40,7 @@ const unknownCluster = (cluster: string): EnrolmentRecord => ({
 const withdrawOpen = (tokens: readonly TokenRecord[]): TokenRecord[] =>
   tokens.map((token) => (token.used === null ? { ...token, withdrawn: true } : token));
 
-/** Adds a token, and withdraws one that was not used yet. */
+/** Adds a token and withdraws the unused ones. */
 export const invite = (
   before: EnrolmentRecord | undefined,
   token: { readonly cluster: string; readonly digest: string; readonly created: Date; readonly expires: Date },
@@ -52,12 +53,15 @@ export const invite = (
     withdrawn: false,
     used: null,
   };
-  // Known by its certificate alone, as one that was revoked.
+  // Like a revoked cluster, it is only accepted by a certificate.
   const state = record.state === 'forgotten' ? 'revoked' : record.state;
   return { ...record, state, tokens: [added, ...withdrawOpen(record.tokens)].slice(0, TOKENS_KEPT) };
 };
 
-/** Compares with every token in constant time, so that the time reveals nothing of the tokens. */
+/**
+ * Finds a token by its digest. Compares all tokens in constant time, so that timing reveals
+ * nothing.
+ */
 const findToken = (tokens: readonly TokenRecord[], digest: string): TokenRecord | undefined => {
   const given = Buffer.from(digest, 'hex');
   let found: TokenRecord | undefined;
@@ -67,7 +71,7 @@ const findToken = (tokens: readonly TokenRecord[], digest: string): TokenRecord 
 
 const UNKNOWN = 'this hub knows no such token: make one with "fso clusters token <name>"';
 
-/** The token, if it may be used with this key now. */
+/** Returns the token if it may be used with this key now. @throws Refusal */
 const usableToken = (record: EnrolmentRecord | undefined, digest: string, key: string, now: Date): TokenRecord => {
   const token = findToken(record?.tokens ?? [], digest);
   if (record === undefined || token === undefined) throw new Refusal('token-unknown', UNKNOWN);
@@ -86,8 +90,8 @@ const certificateOf = ({ serial, issued, expires }: PendingCertificate): NonNull
 });
 
 /**
- * Uses a token up. The same key may repeat its request until the token expires: the answer may have
- * been lost.
+ * Uses a token. The same key may repeat its request until the token expires, because the answer may
+ * have been lost.
  */
 export const enrol = (
   before: EnrolmentRecord | undefined,
@@ -113,9 +117,9 @@ export const enrol = (
 };
 
 /**
- * Checks that a certificate still speaks for its cluster.
+ * Checks that a certificate is current for its cluster.
  *
- * @throws Refusal where the cluster was revoked or has enrolled again since
+ * @throws Refusal if the cluster was revoked or has enrolled again since
  */
 export const assertCurrent = (
   record: EnrolmentRecord | undefined,
@@ -130,8 +134,8 @@ export const assertCurrent = (
 };
 
 /**
- * A certificate that is not valid yet was made while the clock of the hub ran ahead, and so may
- * copies of it be: only the last one counts.
+ * Checks a certificate that is not valid yet. It was issued while the clock of the hub was ahead,
+ * and copies of it may exist, so only the newest one is accepted.
  *
  * @throws Refusal
  */
@@ -141,9 +145,8 @@ const assertLast = ({ certificate }: EnrolmentRecord, serial: string): void => {
 };
 
 /**
- * A certificate more for the same identity. One that expired not too long ago will do, as long as
- * no newer one was shown: an agent that was away for days comes back by itself, and an old copy of
- * its key does not.
+ * Renews a certificate. A recently expired certificate is accepted as long as no newer one was
+ * shown, so an agent that was offline for days recovers, but an old copy of its key does not.
  */
 export const renew = (
   before: EnrolmentRecord | undefined,
@@ -160,7 +163,8 @@ export const renew = (
   const isEarly = issue.issued < peer.notBefore;
   if (isEarly) assertLast(record, peer.serial);
   const certificate = { ...certificateOf(issue), renewed: peer.serial };
-  // What was shown while the clock ran ahead would outlast what is issued now.
+  // The expiry of a certificate that was shown while the clock was ahead would be later than that
+  // of the new one.
   return { ...record, certificate, newestShown: isEarly ? certificate.issued : record.newestShown };
 };
 
@@ -170,7 +174,7 @@ const withoutRenewed = (record: EnrolmentRecord): EnrolmentRecord => {
   return { ...record, certificate };
 };
 
-/** Notes that an agent has shown a certificate and has its key. */
+/** Records that an agent has proven possession of a certificate and its key. */
 export const show = (before: EnrolmentRecord | undefined, peer: CertifiedCluster): EnrolmentRecord => {
   const current = assertCurrent(before, peer);
   const record = current.certificate?.serial === peer.serial ? withoutRenewed(current) : current;
@@ -178,7 +182,7 @@ export const show = (before: EnrolmentRecord | undefined, peer: CertifiedCluster
   return { ...record, newestShown: peer.expires.toISOString() };
 };
 
-/** Ends all certificates and tokens of a cluster; a later token lets it enrol again. */
+/** Revokes all certificates and tokens of a cluster. A later token lets it enrol again. */
 export const revoke = (before: EnrolmentRecord | undefined, cluster: string, now: Date): EnrolmentRecord => {
   const record = before ?? unknownCluster(cluster);
   return {
@@ -190,7 +194,7 @@ export const revoke = (before: EnrolmentRecord | undefined, cluster: string, now
   };
 };
 
-/** Drops, beside what {@link revoke} does, all else that the hub knows about the cluster. */
+/** Revokes a cluster as {@link revoke} does, and drops everything else about it. */
 export const forget = (before: EnrolmentRecord | undefined, cluster: string, now: Date): EnrolmentRecord => ({
   ...unknownCluster(cluster),
   state: 'forgotten',
@@ -199,8 +203,8 @@ export const forget = (before: EnrolmentRecord | undefined, cluster: string, now
 });
 
 /**
- * The change of a ledger's record by which a cluster's certificates and tokens end, for a ledger
- * that no hub has open.
+ * Change of a ledger record that ends the enrolment of a cluster, for a ledger that no hub has
+ * open.
  */
 export const forgetEnrolment = (cluster: string, now: Date) => ({
   kind: ENROLMENT_KIND,

@@ -6,19 +6,19 @@ import type { KeyedStore } from '../ledger/index.ts';
 const Time = z.iso.datetime({ offset: true });
 const Digest = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** A token as it is remembered: its digest, and what became of it. */
+/** Stored token: its digest and state. */
 export const TokenRecord = z.strictObject({
   digest: Digest,
   created: Time,
   expires: Time,
-  /** Whether another token or a revocation has withdrawn it. */
+  /** Whether it was withdrawn by another token or a revocation. */
   withdrawn: z.boolean(),
   used: z
     .strictObject({
       time: Time,
       /**
-       * SHA-256 of the key that it was used for: the same agent may ask once more when the answer
-       * was lost.
+       * SHA-256 of the key with which it was used. The same agent may repeat its request if the
+       * answer was lost.
        */
       key: Digest,
       generation: z.int().min(1),
@@ -27,31 +27,29 @@ export const TokenRecord = z.strictObject({
 });
 export type TokenRecord = z.infer<typeof TokenRecord>;
 
-/** State of the enrolment of one cluster. */
+/** Enrolment of one cluster. */
 export const EnrolmentRecord = z.strictObject({
   cluster: ResourceName,
-  /**
-   * forgotten: shown nowhere; kept so that no certificate of a generation that was ever enrolled is
-   * good again.
-   */
+  /** State. `forgotten`: hidden; kept so that certificates of earlier generations stay invalid. */
   state: z.enum(['invited', 'enrolled', 'revoked', 'forgotten']),
   /**
-   * Raised by each enrolment and each revocation: certificates of another generation are invalid.
+   * Number that each enrolment and each revocation increments. Certificates of other generations
+   * are invalid.
    */
   generation: z.int().min(0),
   /** Tokens, newest first. */
   tokens: z.array(TokenRecord).max(16),
   enrolled: Time.nullable(),
   revoked: Time.nullable(),
-  /** The newest one that was issued. */
+  /** Newest issued certificate. */
   certificate: z
     .strictObject({
       serial: z.string().max(64),
       issued: Time,
       expires: Time,
       /**
-       * Serial of the one that was renewed, until this one is shown: the answer with this one may
-       * have been lost.
+       * Serial of the renewed certificate, until the new one is shown. The answer with the new one
+       * may have been lost.
        */
       renewed: z.string().max(64).optional(),
     })
@@ -62,8 +60,8 @@ export const EnrolmentRecord = z.strictObject({
 export type EnrolmentRecord = z.infer<typeof EnrolmentRecord>;
 
 /**
- * Returns the new record for the current one (undefined: none). If it throws, the caller gets the
- * error and nothing is changed.
+ * Returns the new record for the current one (undefined: none). If it throws, nothing changes and
+ * the caller gets the error.
  */
 export type Change = (before: EnrolmentRecord | undefined) => EnrolmentRecord;
 
@@ -71,18 +69,21 @@ export type Change = (before: EnrolmentRecord | undefined) => EnrolmentRecord;
 export const ENROLMENT_KIND = 'enrolment';
 
 /**
- * Parses the stored record of an enrolment.
+ * Parses a stored enrolment.
  *
- * @returns the record of a stored value; undefined: there is none.
- * @throws ZodError for anything else
+ * @returns undefined if there is none
+ * @throws ZodError if it is invalid
  */
 export const parseEnrolment = (value: unknown): EnrolmentRecord | undefined =>
   value === undefined ? undefined : EnrolmentRecord.parse(value);
 
-/** Keeps enrolments in the ledger, so that a revocation by one hub counts at each hub on it. */
+/**
+ * Creates the store of enrolments in the ledger, so that a revocation by one hub is effective at
+ * all hubs.
+ */
 export const createEnrolmentStore = (records: KeyedStore) => ({
   get: async (cluster: string): Promise<EnrolmentRecord | undefined> => parseEnrolment(records.get(ENROLMENT_KIND, cluster)),
-  /** Returns all records, sorted by name. */
+  /** Returns all records, sorted by cluster name. */
   list: async (): Promise<readonly EnrolmentRecord[]> =>
     records
       .list(ENROLMENT_KIND)
@@ -92,7 +93,7 @@ export const createEnrolmentStore = (records: KeyedStore) => ({
     const after = await records.update(ENROLMENT_KIND, cluster, (value) => {
       const before = parseEnrolment(value);
       const next = change(before);
-      // Of the same value, so that nothing is written where nothing changed.
+      // The original value is returned, so that nothing is written if nothing changed.
       return next === before ? value : next;
     });
     return EnrolmentRecord.parse(after);
@@ -106,7 +107,7 @@ export const createEnrolmentStore = (records: KeyedStore) => ({
 });
 
 /**
- * Stores the enrolments of clusters. Changes of one cluster happen one after the other; a resolved
- * change is durable. `change` must be pure: it may run more than once.
+ * Store of enrolments. Changes of one cluster are applied one after the other, and are durable when
+ * they resolve. `change` must be pure, because it may be called more than once.
  */
 export type EnrolmentStore = ReturnType<typeof createEnrolmentStore>;

@@ -19,7 +19,7 @@ import type { EnrolmentRecord, EnrolmentStore } from './enrolment-store.ts';
 import { Refusal } from './refusal.ts';
 import { newSerial } from './x509.ts';
 
-/** A change of which agent is which cluster; for the log, the history and the audit. */
+/** Change or refusal of an agent's identity, for log, history and audit log. */
 export interface IdentityEvent {
   readonly reason:
     | 'EnrolmentTokenIssued'
@@ -32,69 +32,70 @@ export interface IdentityEvent {
   readonly cluster: string | null;
   /** Known cluster that a caller without proof claims to be. */
   readonly claimed?: string | undefined;
-  /** Address that the request came from; null where the API has made it, which records it. */
+  /** Address of the request; null: a call of the API, which is recorded there. */
   readonly from: string | null;
   readonly message: string;
 }
 
-/** Life of certificates and tokens, in ms. */
+/** Lifetimes of certificates and tokens, in milliseconds. */
 export interface IdentityLimits {
-  /** Life of an agent's certificate. */
+  /** Lifetime of an agent's certificate. */
   readonly certificateMs: number;
-  /** Time after its expiry in which it can still be renewed. */
+  /** Time after its expiry during which it can be renewed. */
   readonly graceMs: number;
-  /** Longest life of a token. */
+  /** Maximum lifetime of a token. */
   readonly maxTokenMs: number;
 }
 
-/** Limits of identities in production; tests set shorter ones. */
+/** Limits of identities in production. Tests use shorter ones. */
 export const DEFAULT_IDENTITY_LIMITS: IdentityLimits = {
   certificateMs: 24 * 3600 * 1000,
   graceMs: 30 * 24 * 3600 * 1000,
   maxTokenMs: 3600 * 1000,
 };
 
-/** CA, store and state of the database by which identities are issued. */
+/** CA, store and state of the database for issuing identities. */
 export interface IdentityDeps {
   readonly authority: Authority;
   readonly store: EnrolmentStore;
   readonly clock: Clock;
   readonly limits: IdentityLimits;
   /**
-   * Records an event. A request is answered only once this resolves: no certificate without its
-   * entry in the audit log.
+   * Records an event. A request is answered only after this resolves, so no certificate is issued
+   * without its audit entry.
    */
   readonly onEvent: (event: IdentityEvent) => Promise<void>;
-  /** Reliability of this hub's records. Default: complete, for a hub that is alone. */
+  /** State of the database. Default: always usable, for a single hub. */
   readonly state?: IdentityState | undefined;
 }
 
-/** State of the database, without which nothing is issued. */
+/** State of the database. Nothing is issued without a usable database. */
 export interface IdentityState {
-  /** Whether the database takes writes. */
+  /** Whether the database accepts writes. */
   isWritable(): boolean;
-  /** Whether what other hubs have revoked is known here. */
+  /** Whether this hub knows what other hubs have revoked. */
   isCurrent(): boolean;
 }
 
-/** Sender of a request for a certificate. */
+/** Sender of a certificate request. */
 export interface CertificateRequester {
-  /** Address that the request came from. */
+  /** Address of the request. */
   readonly from?: string | null;
-  /** Aborted when the requester is gone: nothing is signed for it. */
+  /** Aborts when the requester has left, so that nothing is signed for it. */
   readonly signal?: AbortSignal;
 }
 
 const NEVER = new AbortController().signal;
 
-/** A hub that is a little behind must not refuse a certificate made a moment ago. */
+/**
+ * Time by which certificates are backdated, in milliseconds, so that hubs with a slow clock accept
+ * them.
+ */
 const BACKDATE_MS = 5 * 60 * 1000;
 
 const RELIABLE: IdentityState = { isWritable: () => true, isCurrent: () => true };
 
-/**
- * Decides which cluster an agent speaks for: enrols, issues certificates, and judges connections.
- */
+/** Identities of agents: enrols clusters, issues certificates, and checks connections. */
 export class Identity {
   readonly #deps: IdentityDeps;
   readonly #state: IdentityState;
@@ -104,10 +105,14 @@ export class Identity {
     this.#state = deps.state ?? RELIABLE;
   }
 
-  /** @throws RangeError for a name that no cluster can have, or a life that is too long */
+  /**
+   * Creates an enrolment token.
+   *
+   * @throws RangeError if the name is invalid or the lifetime too long
+   */
   async issueToken(cluster: string, ttlMs: number): Promise<{ readonly token: string; readonly expires: string }> {
     const { authority, store, clock, limits, onEvent } = this.#deps;
-    if (!ResourceName.safeParse(cluster).success) throw new RangeError('this is no name that a cluster can have');
+    if (!ResourceName.safeParse(cluster).success) throw new RangeError('this is not a valid cluster name');
     if (!(ttlMs > 0 && ttlMs <= limits.maxTokenMs)) throw new RangeError(`a token may live for at most ${limits.maxTokenMs / 1000} s`);
     const created = clock.now();
     const expires = new Date(created.getTime() + ttlMs);
@@ -117,12 +122,12 @@ export class Identity {
     return { token, expires: expires.toISOString() };
   }
 
-  /** @throws Refusal; the signal's reason */
+  /** Enrols a cluster by a token. @throws Refusal; the signal's reason */
   async enrol(token: string, csr: string, { from = null, signal = NEVER }: CertificateRequester = {}): Promise<IssuedIdentity> {
     try {
       return await this.#enrolWith(token, csr, { from, signal });
     } catch (error) {
-      // A caller without a valid token proves nothing: its claim stays out of that cluster's
+      // A caller without a valid token proves nothing, so its claim stays out of the cluster's
       // history.
       return this.#refused({ cluster: null, claimed: await this.#claimedBy(token), from }, error);
     }
@@ -145,13 +150,13 @@ export class Identity {
   async admit(peer: CertifiedCluster): Promise<void> {
     const { store } = this.#deps;
     this.#assertInForce(peer);
-    if (!this.#state.isCurrent()) throw new Refusal('unavailable', 'the hub does not know what was revoked of late; try again later');
+    if (!this.#state.isCurrent()) throw new Refusal('unavailable', 'the hub cannot read recent revocations; try again later');
     const known = await store.get(peer.cluster);
     if (show(known, peer) !== known) this.#assertWritable();
     await store.update(peer.cluster, (before) => show(before, peer));
   }
 
-  /** Checks a peer that was admitted before, as {@link admit} does. @throws Refusal */
+  /** Checks a peer that was admitted before, like {@link admit}. @throws Refusal */
   async recheck(peer: CertifiedCluster): Promise<void> {
     this.#assertInForce(peer);
     assertCurrent(await this.#deps.store.get(peer.cluster), peer);
@@ -166,8 +171,7 @@ export class Identity {
   }
 
   /**
-   * Revokes a cluster as {@link revoke} does, and no longer lists it. A cluster that never had a
-   * token stays unknown.
+   * Revokes a cluster like {@link revoke} and hides it. A cluster without any token stays unknown.
    */
   async forget(cluster: string): Promise<void> {
     const { store, clock, onEvent } = this.#deps;
@@ -190,17 +194,14 @@ export class Identity {
     return this.#deps.store.subscribe(handler);
   }
 
-  /**
-   * Refuses a request before anything is queued: requests must not pile up behind a database that
-   * is away.
-   */
+  /** Refuses a request while the database is unavailable, so that requests do not pile up. */
   #assertWritable(): void {
     if (!this.#state.isWritable()) throw new Refusal('unavailable', 'the database of the hub is away; try again later');
   }
 
   #assertInForce({ notBefore, expires }: CertifiedCluster): void {
     const now = this.#deps.clock.now().getTime();
-    if (now < notBefore.getTime()) throw new Refusal('not-authorized', `the certificate is good from ${notBefore.toISOString()} on`);
+    if (now < notBefore.getTime()) throw new Refusal('not-authorized', `the certificate is valid from ${notBefore.toISOString()} on`);
     if (now >= expires.getTime()) throw new Refusal('not-authorized', `the certificate expired at ${expires.toISOString()}`);
   }
 
@@ -224,10 +225,7 @@ export class Identity {
     throw error;
   }
 
-  /**
-   * Returns the cluster that a token names, if the hub knows it, so that callers cannot invent
-   * names.
-   */
+  /** Returns the cluster that a token names, if the hub knows it. Callers cannot invent names. */
   async #claimedBy(text: string): Promise<string | undefined> {
     const token = parseToken(text);
     return token && (await this.#deps.store.get(token.cluster))?.cluster;
@@ -237,8 +235,8 @@ export class Identity {
     const { store, onEvent } = this.#deps;
     this.#assertWritable();
     const token = parseToken(text);
-    if (token === undefined) throw new Refusal('bad-request', 'this is no enrolment token');
-    // Before the token is used up: who sends a bad request may correct it.
+    if (token === undefined) throw new Refusal('bad-request', 'this is not an enrolment token');
+    // Read before the token is used, so that a bad request can be corrected.
     const { publicKey, digest: key } = await readRequest(csr);
     const issue = this.#newIssue();
     const record = await store.update(token.cluster, (before) => enrol(before, { digest: digestOfToken(text), key }, issue));

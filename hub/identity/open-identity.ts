@@ -24,9 +24,9 @@ import { createServerCertificate, type ServerCertificate, serverHosts } from './
 import type { KeyPair } from './x509.ts';
 
 interface RequestLimits {
-  /** Refused requests of one address at once; 5 a second after that. */
+  /** Burst of refused requests per address. The rate is 5 per second. */
   readonly requestBurst: number;
-  /** Certificates for one token, or for one certificate, at once; one in 10 s after that. */
+  /** Burst of certificates per token or per certificate. The rate is one per 10 s. */
   readonly renewalBurst: number;
 }
 
@@ -64,7 +64,7 @@ const parseBody = async <T>(schema: z.ZodType<T>, request: IncomingMessage): Pro
     throw new Refusal('bad-request', 'the body is not JSON');
   }
   const parsed = schema.safeParse(value);
-  // Which fields are wrong, not what is in them: there may be a token.
+  // Names the wrong fields but not their content, which may include a token.
   if (!parsed.success)
     throw new Refusal(
       'bad-request',
@@ -78,7 +78,7 @@ const send = (response: ServerResponse, status: number, { type, body }: Answer):
   response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', connection: 'close', ...wait }).end(body);
 };
 
-/** @returns a signal that aborts when the client is gone */
+/** @returns a signal that aborts when the client has left */
 const goneSignal = (response: ServerResponse): AbortSignal => {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
@@ -86,32 +86,33 @@ const goneSignal = (response: ServerResponse): AbortSignal => {
 };
 
 /**
- * Answers requests of agents beside the stream: the CA (its fingerprint is in the token), a first
- * certificate for a token, and the next one for the one that the connection shows. Every other
- * request gets 426 Upgrade Required.
+ * Answers requests of agents outside of streams: the CA (its fingerprint is in the token), a first
+ * certificate for a token, and a new one for the certificate of the connection. All other requests
+ * get 426 Upgrade Required.
  */
 const createEnrolmentListener = ({ identity, authority, clock, logger, limits }: EnrolmentListenerDeps): RequestListener => {
   const failures = createFailureLimit(clock, { burst: limits.requestBurst, perSecond: 5, addresses: 10_000 });
   const allowsProof = createRateLimit(clock, { burst: limits.renewalBurst, perSecond: 0.1, addresses: 10_000 });
-  // Each renewal gives a certificate more, with a limit of its own, and an entry of the audit log.
+  // Limits renewals per cluster, because each issues a certificate and adds an audit entry.
   const allowsCluster = createRateLimit(clock, { burst: 6 * limits.renewalBurst, perSecond: 1 / 60, addresses: 10_000 });
   const levelFor = createNoiseLimit(clock);
   const routes: Readonly<Record<string, Handle>> = {
     [`GET ${CA_PATH}`]: async () => ({ type: 'application/x-pem-file', body: authority.bundle }),
     [`POST ${ENROL_PATH}`]: async (request, signal) => {
       const { token, csr } = await parseBody(EnrolRequest, request);
-      // A token is good again for the key that used it, in case the answer was lost.
+      // A used token stays valid for its key, in case the answer was lost.
       if (!allowsProof(digestOfToken(token))) throw new Refusal('too-many-requests', 'this token is used too often');
       return json(await identity.enrol(token, csr, { from: addressOf(request), signal }));
     },
     [`POST ${RENEW_PATH}`]: async (request, signal) => {
       const peer = readPeer(request.socket as TLSSocket, authority, clock.now());
       if (peer === undefined) throw new Refusal('not-authorized', 'show the certificate that is to be renewed');
-      // By certificate: who has an old one, or a copy of it, must not use up what the agent needs.
+      // Limited by certificate, so that holders of an old one, or a copy, cannot use up the agent's
+      // budget.
       if (!allowsProof(`${peer.cluster}/${peer.generation}/${peer.serial}`))
         throw new Refusal('too-many-requests', 'this certificate is renewed too often');
-      // Expired ones apart: many may be kept, and copies of them must not use up what the agent
-      // needs either.
+      // Expired certificates have their own budget: there may be many, and copies of them must not
+      // use up the agent's budget either.
       const isExpired = peer.expires.getTime() <= clock.now().getTime();
       if (!allowsCluster(`${peer.cluster}/${peer.generation}/${isExpired ? 'expired' : 'in force'}`))
         throw new Refusal('too-many-requests', 'certificates of this cluster are renewed too often');
@@ -142,7 +143,7 @@ const createEnrolmentListener = ({ identity, authority, clock, logger, limits }:
     const handle = routes[`${request.method} ${path}`];
     if (handle === undefined) return decline(response, path);
     const remote = request.socket.remoteAddress;
-    // A renewal is limited by its certificate: many agents may come from one address.
+    // A renewal is limited by its certificate instead: many agents may share an address.
     const gone = goneSignal(response);
     const isLimited = path === ENROL_PATH && failures.isSpent(remote ?? '');
     const answering = isLimited
@@ -157,13 +158,13 @@ const createEnrolmentListener = ({ identity, authority, clock, logger, limits }:
   };
 };
 
-/** Place and origin of the CA and the listener's certificate. */
+/** Location and origin of the CA and of the listener's certificate. */
 export interface OpenIdentityOptions {
-  /** The CA is kept here. */
+  /** Folder in which the CA is stored. */
   readonly dataDir: string;
-  /** A CA of the operator's; absent: the hub's own. */
+  /** CA of the operator; undefined: the hub uses its own. */
   readonly ca: KeyPair | undefined;
-  /** Certificate of the listener; absent: the CA issues it. */
+  /** Certificate of the listener; undefined: the CA issues one. */
   readonly agentTls: KeyPair | undefined;
   readonly agentListen: ListenAddress;
   readonly hostnames: readonly string[];
@@ -176,34 +177,34 @@ export interface OpenIdentityOptions {
 export interface OpenIdentityDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly onEvent: (event: IdentityEvent) => Promise<void>;
   readonly records: KeyedStore;
-  /** Default: this hub is alone, and knows everything. */
+  /** State of the database. Default: always usable, for a single hub. */
   readonly state?: IdentityState | undefined;
 }
 
-/** Parts of the agents' listener that need the enrolment of agents. */
+/** Parts of the agents' listener that depend on enrolment. */
 export interface AgentListenerIdentity {
   readonly identity: Identity;
   readonly authenticate: AuthenticateAgent;
   readonly listener: RequestListener;
   readonly certificate: ServerCertificate;
-  /** Names under which the listener can be called; the first one is in the URL that agents get. */
+  /** Host names of the listener. The first one is in the URL for agents. */
   readonly hosts: readonly string[];
   /** Returns the expiry of the listener's certificate and of the CA. */
   readonly expiries: () => { readonly server: Date; readonly ca: Date };
 }
 
-/** A certificate of the hub. */
+/** Certificate used by the hub. */
 export interface HubCertificate {
   readonly of: 'server' | 'ca';
   readonly expires: Date;
-  /** Whether the hub renews it by itself. */
+  /** Whether the hub renews it automatically. */
   readonly isRenewed: boolean;
 }
 
 /**
- * Returns the certificates of the agents' listener as they are now.
+ * Returns the current certificates of the agents' listener.
  *
- * @param given certificate of the operator's for it
+ * @param given certificate of the operator for it
  */
 export const certificatesOf = (
   given: Pick<KeyPair, 'cert'> | undefined,
@@ -226,8 +227,9 @@ const warnOfExpiry = ({ expires }: Authority, { clock, logger }: OpenIdentityDep
 };
 
 /**
- * Opens the CA and everything that the agents' listener needs for it. @throws ConfigError when the
- * files in the folder cannot be used
+ * Opens the CA and everything that the agents' listener needs for it.
+ *
+ * @throws ConfigError if the files in the folder cannot be used
  */
 export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdentityDeps): Promise<AgentListenerIdentity> => {
   const { clock, logger, onEvent, records } = deps;

@@ -1,6 +1,6 @@
 import type { EnrolmentRefusal } from '@fso/shared/protocol';
 
-/** Reason, for programs, why an enrolment or renewal is refused. */
+/** Machine-readable reason why an enrolment or renewal is refused. */
 export type RefusalCode = EnrolmentRefusal['code'];
 
 /** HTTP status of each refusal. */
@@ -18,7 +18,7 @@ export const REFUSAL_STATUS: Readonly<Record<RefusalCode, number>> = {
   internal: 500,
 };
 
-/** Refusal of an agent's request; the message is for its log. */
+/** Refusal of an agent's request. The message is for the agent's log. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly code: RefusalCode;

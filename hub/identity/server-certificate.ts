@@ -5,7 +5,7 @@ import { isLoopback, type ListenAddress, type Runtime } from '@fso/shared/runtim
 import { type Authority, BACKDATE_MS } from './authority.ts';
 import type { KeyPair } from './x509.ts';
 
-/** Part of a server that takes another certificate while it runs. */
+/** Part of a server whose certificate can be replaced while it runs. */
 export interface SecureServer {
   setSecureContext(options: SecureContextOptions): void;
 }
@@ -13,21 +13,24 @@ export interface SecureServer {
 /** Origin and names of the listener's certificate. */
 export interface ServerCertificateOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly authority: Authority;
-  /** Certificate of the operator, used as it is. Absent: the CA issues one. */
+  /** Certificate of the operator, used unchanged; undefined: the CA issues one. */
   readonly given: KeyPair | undefined;
   readonly hosts: readonly string[];
-  /** Life of an issued one. */
+  /** Lifetime of an issued certificate, in milliseconds. */
   readonly validMs: number;
 }
 
 const LOCAL_NAMES: readonly string[] = ['localhost', '127.0.0.1', '::1'];
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
-/** A timer of Node ends at 2³¹ ms; a failure is tried again no later either. */
+/**
+ * Maximum interval between two checks, in milliseconds. Timers of Node.js cannot exceed 2³¹ ms, and
+ * a failed renewal is retried by then.
+ */
 const LOOK_MS = 3600 * 1000;
 
 /**
- * Returns the names under which agents may call the listener: the configured ones, and those of its
- * address. The first one is in the URL that agents get.
+ * Returns the host names of the listener: the configured ones, and that of its address. The first
+ * one is in the URL for agents.
  */
 export const serverHosts = ({ host }: ListenAddress, hostnames: readonly string[]): readonly string[] => {
   const own = WILDCARDS.includes(host) ? hostname().toLowerCase() : host;
@@ -37,7 +40,7 @@ export const serverHosts = ({ host }: ListenAddress, hostnames: readonly string[
 
 const MIN_VERSION = 'TLSv1.2';
 
-/** Makes the certificate of the agents' listener, which is renewed in time. */
+/** Creates the certificate of the agents' listener, which is renewed before it expires. */
 export const createServerCertificate = async (options: ServerCertificateOptions) => {
   const { authority, given, hosts, clock, logger, validMs } = options;
   const make = async (): Promise<KeyPair & { readonly renewAt: number }> => {
@@ -46,11 +49,11 @@ export const createServerCertificate = async (options: ServerCertificateOptions)
     return { ...(await authority.issueServer(hosts, validity)), renewAt: now + (validMs * 2) / 3 };
   };
   let current = given === undefined ? await make() : { ...given, renewAt: Number.POSITIVE_INFINITY };
-  // The CA goes with an issued one, so that clients see the whole chain.
+  // An issued certificate is sent with the CA, so that clients get the whole chain.
   const context = (): SecureContextOptions => ({
     cert: given === undefined ? `${current.cert}${authority.bundle}` : current.cert,
     key: current.key,
-    // Agents are believed by this CA alone, whatever the machine trusts.
+    // Only this CA authenticates agents, whatever the machine trusts.
     ca: authority.bundle,
     minVersion: MIN_VERSION,
   });
@@ -66,7 +69,7 @@ export const createServerCertificate = async (options: ServerCertificateOptions)
   return {
     context,
     expires: (): Date => new X509Certificate(current.cert).validToDate,
-    /** Issues the next one in time, until aborted. */
+    /** Renews the certificate before it expires, until aborted. */
     run: async (server: SecureServer, signal: AbortSignal): Promise<void> => {
       while (!signal.aborted) {
         const waitMs = Math.min(LOOK_MS, Math.max(1_000, current.renewAt - clock.now().getTime()));
@@ -77,8 +80,8 @@ export const createServerCertificate = async (options: ServerCertificateOptions)
   };
 };
 
-/** Certificate of the agents' listener: a given one, else one that the hub's CA renews. */
+/** Certificate of the agents' listener: a given one, or one that the hub's CA renews. */
 export type ServerCertificate = Awaited<ReturnType<typeof createServerCertificate>>;
 
-/** Whether a connection is one over TLS. */
+/** Whether a socket is a TLS connection. */
 export const isTls = (socket: unknown): socket is TLSSocket => typeof socket === 'object' && socket !== null && 'encrypted' in socket;

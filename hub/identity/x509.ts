@@ -1,4 +1,4 @@
-// The X.509 library finds its algorithms by decorators, which need this first.
+// Required first: the X.509 library registers its algorithms by decorators.
 import 'reflect-metadata';
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, type webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
@@ -18,7 +18,7 @@ import {
   X509CertificateGenerator,
 } from '@peculiar/x509';
 
-/** A certificate and its key, PEM. */
+/** Certificate and key in PEM. */
 export interface KeyPair {
   readonly cert: string;
   readonly key: string;
@@ -32,7 +32,7 @@ export interface Validity {
 
 type Names = ConstructorParameters<typeof Name>[0];
 
-/** Content of a certificate to issue; the issuer adds its own name. */
+/** Content of a certificate to issue. The issuer adds its own name. */
 export interface CertificateContent extends Validity {
   readonly serial: string;
   readonly subject: Names;
@@ -43,7 +43,8 @@ export interface CertificateContent extends Validity {
 }
 
 /**
- * Attribute serialNumber of a name (RFC 4519 2.31), which distinguishes entities of the same name.
+ * OID of the attribute serialNumber in a name (RFC 4519 2.31), which distinguishes entities with
+ * the same name.
  */
 export const SERIAL_NUMBER = '2.5.4.5';
 
@@ -53,10 +54,10 @@ const CURVES: Readonly<Record<string, { readonly namedCurve: string; readonly ha
 };
 const RSA_BITS = { min: 2048, max: 4096 } as const;
 
-/** Keys that are allowed, for CAs and agents alike. */
+/** Description of the keys allowed for CAs and agents. */
 export const KEY_RULE = 'EC on P-256 or P-384, or RSA with 2048 to 4096 bits';
 
-/** Returns the Web Crypto parameters by which a key signs; undefined: it is not allowed. */
+/** Returns the Web Crypto parameters for signing with a key; undefined: the key is not allowed. */
 export const signingAlgorithmOf = (key: KeyObject): webcrypto.EcKeyImportParams | webcrypto.RsaHashedImportParams | undefined => {
   const { namedCurve = '', modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
   const curve = CURVES[namedCurve];
@@ -66,7 +67,7 @@ export const signingAlgorithmOf = (key: KeyObject): webcrypto.EcKeyImportParams 
   return undefined;
 };
 
-/** Positive and without a leading zero, as RFC 5280 4.1.2.2 wants it; hexadecimal. */
+/** Creates a serial number: positive, without a leading zero, as RFC 5280 4.1.2.2 requires; hex. */
 export const newSerial = (): string => `40${randomBytes(15).toString('hex')}`;
 
 const toPem = (certificate: X509Certificate): string => `${certificate.toString('pem').trim()}\n`;
@@ -82,7 +83,7 @@ const signingKey = (key: KeyObject): { readonly key: webcrypto.CryptoKey; readon
   return { key: key.toCryptoKey(algorithm, false, ['sign']), algorithm };
 };
 
-/** A CA of its own, with a new P-256 key. */
+/** Creates a self-signed CA with a new P-256 key. */
 export const createCa = async (commonName: string, validity: Validity): Promise<KeyPair> => {
   const { privateKey, publicKey } = newKeyPair();
   const { key, algorithm } = signingKey(privateKey);
@@ -96,7 +97,7 @@ export const createCa = async (commonName: string, validity: Validity): Promise<
     publicKey: new PublicKey(publicKey),
     signingKey: key,
     extensions: [
-      // No CA below this one.
+      // The path length 0 allows no CA below this one.
       new BasicConstraintsExtension(true, 0, true),
       new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign | KeyUsageFlags.digitalSignature, true),
       await SubjectKeyIdentifierExtension.create(new PublicKey(publicKey)),
@@ -109,8 +110,8 @@ export const createCa = async (commonName: string, validity: Validity): Promise<
 export const issue = async (ca: KeyPair, content: CertificateContent): Promise<string> => {
   const issuer = new X509Certificate(ca.cert);
   const { key, algorithm } = signingKey(createPrivateKey(ca.key));
-  // Verifiers compare the two (RFC 5280 4.2.1.1), and there are several methods to make one: Helm's
-  // is not this library's.
+  // Verifiers compare both (RFC 5280 4.2.1.1). The identifier is copied, because there are several
+  // methods to compute it, and Helm uses another one than this library.
   const named = issuer.getExtension(SubjectKeyIdentifierExtension);
   const extensions: Extension[] = [
     new BasicConstraintsExtension(false, undefined, true),
@@ -133,7 +134,7 @@ export const issue = async (ca: KeyPair, content: CertificateContent): Promise<s
   return toPem(certificate);
 };
 
-/** A certificate for a server that answers under these names, with a new key. */
+/** Creates a certificate for a server with these host names, with a new key. */
 export const issueServer = async (ca: KeyPair, hosts: readonly string[], validity: Validity): Promise<KeyPair> => {
   const { privateKey, publicKey } = newKeyPair();
   const cert = await issue(ca, {

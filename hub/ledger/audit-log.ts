@@ -8,9 +8,7 @@ export interface AuditFilter {
   /** Id of the actor. */
   readonly actor?: string;
   readonly subject?: string;
-  /**
-   * Cluster that an entry concerns: its agent acted, or the cluster was acted on or is the subject.
-   */
+  /** Cluster that an entry concerns: it is the actor, the target or the subject of the entry. */
   readonly cluster?: string;
   /** Key of a policy that a commit changed. */
   readonly policy?: string;
@@ -19,21 +17,24 @@ export interface AuditFilter {
   readonly until?: string;
 }
 
-/** A page of the newest entries that pass a filter. */
+/** Query for a page of the newest entries that match a filter. */
 export interface AuditQuery extends AuditFilter {
-  /** Entries with a lower number only. */
+  /** Exclusive upper bound of the sequence number. */
   readonly before?: number;
   readonly limit: number;
 }
 
-/** A part of the log to search, in which order. */
+/** Search of the log in a given order. */
 export interface AuditSearch {
   readonly filter: AuditFilter;
   readonly order: 'asc' | 'desc';
-  /** Sequence behind which the search begins, in that order; undefined: at its beginning. */
+  /**
+   * Sequence number after which the search begins, in the order of the search; undefined: at its
+   * beginning.
+   */
   readonly from: number | undefined;
   readonly limit: number;
-  /** Ends the search when aborted. */
+  /** Stops the search. */
   readonly signal?: AbortSignal;
 }
 
@@ -41,15 +42,15 @@ export interface AuditSearch {
 export interface FoundAudit {
   readonly entries: readonly AuditEntry[];
   /**
-   * Sequence behind which the search goes on; null: there are no more. A search that looked at many
-   * entries ends before the page is full.
+   * Sequence number after which the next page begins; null: no more entries. A page may be short,
+   * because a search examines a limited number of entries.
    */
   readonly next: number | null;
 }
 
-/** Number and hash of the newest entry. */
+/** Sequence number and hash of the newest entry. */
 export interface AuditHead {
-  /** 0: there is no entry. */
+  /** 0 in an empty log. */
   readonly sequence: number;
   readonly hash: string;
 }
@@ -58,34 +59,34 @@ export interface AuditHead {
 export interface AuditLog {
   /** Resolves once the entry is durable. */
   append(entry: NewAuditEntry): Promise<void>;
-  /** Looks at a limited number of entries. */
+  /** Searches a limited number of entries. */
   search(search: AuditSearch): Promise<FoundAudit>;
   /** Returns entries, newest first. */
   list(query: AuditQuery): Promise<readonly AuditEntry[]>;
-  /** Entries after a number, oldest first. */
+  /** Returns entries after a sequence number, oldest first. */
   after(sequence: number, limit: number, filter?: AuditFilter): Promise<readonly AuditEntry[]>;
   head(): Promise<AuditHead>;
-  /** Checkpoints of this hub, oldest first, and what agents gave back. */
+  /** Returns the checkpoints of this hub, oldest first, and those that agents returned. */
   proofs(): Promise<Omit<AuditProofs, 'key'>>;
-  /** The newest one; null: there is none. */
+  /** Returns the newest checkpoint; null if there is none. */
   lastCheckpoint(): Promise<Checkpoint | null>;
   addCheckpoint(checkpoint: Checkpoint): Promise<void>;
-  /** Stores a checkpoint that an agent reports to hold. */
+  /** Stores a checkpoint that an agent holds and reported. */
   addWitness(cluster: string, checkpoint: Checkpoint): Promise<void>;
-  /** Reads the whole log: the chain, the checkpoints and the witnesses. */
+  /** Verifies the whole log: the chain, the checkpoints and the witnesses. */
   verify(): Promise<AuditVerification>;
 }
 
 /** Head of an empty log. */
 export const NO_HEAD: AuditHead = { sequence: 0, hash: NO_HASH };
 
-/** Digest of an entry by itself: all fields but `previous` and `hash`, in canonical JSON. */
+/** Digest of the content of an entry: all fields but `previous` and `hash`, in canonical JSON. */
 export const digestOfEntry = ({ previous: _previous, hash: _hash, ...content }: AuditEntry): string => sha256(canonicalJson(content));
 
-/** Gives an entry its place behind `head`. */
+/** Chains an entry to the current head. */
 export const chainEntry = (entry: NewAuditEntry, head: AuditHead, time: string): AuditEntry => {
   const { actor, from, action, subject } = entry;
-  // As it comes back from wherever it is kept.
+  // The digest must be that of the entry as it is read back from JSON.
   const detail = JSON.parse(JSON.stringify(entry.detail)) as NewAuditEntry['detail'];
   const placed = { actor, from, action, subject, detail, sequence: head.sequence + 1, time, previous: head.hash, hash: '' };
   return { ...placed, hash: chainHash(head.hash, digestOfEntry(placed)) };

@@ -6,21 +6,24 @@ import { type NewList, namedIn, type PolicyList, UnlistedPolicies } from './poli
 import { type ReportContext, recordReport, relistPolicies } from './record-report.ts';
 import type { AckedRevision, AgentStream, AnsweringReport, ClusterRecord, Nack, NotObserved } from './types.ts';
 
-/** Fields of the changes that only the leading hub submits. */
+/** Fields of changes that only the leading hub submits. */
 interface LeaderChange {
-  /** Term of its submission; skipped once another term has begun. Absent: the hub is alone. */
+  /**
+   * Term in which the change was submitted. It is skipped once another term has begun. Undefined:
+   * there is only one hub.
+   */
   readonly epoch?: number;
 }
 
 /**
- * A write of the ledger. It holds all that there is to know, so that it changes a record and the
- * database the same way.
+ * Write to the ledger. It carries everything that is needed to apply it to the record in memory
+ * and to the database alike.
  */
 export type Change = { readonly time: string } & (
   | ({ readonly type: 'source'; readonly source: SourceView } & LeaderChange)
   | ({ readonly type: 'desired'; readonly revision: string } & LeaderChange)
   | ClusterChange
-  /** A list that the database may not have yet. */
+  /** A policy list that the database may lack. */
   | { readonly type: 'list'; readonly list: NewList }
   | { readonly type: 'event'; readonly cluster: string | null; readonly event: ClusterEvent }
   | { readonly type: 'audit'; readonly entry: NewAuditEntry }
@@ -29,17 +32,21 @@ export type Change = { readonly time: string } & (
   | { readonly type: 'witness'; readonly cluster: string; readonly checkpoint: Checkpoint }
 );
 
-/** Whether a refusal repeats the last one, as an agent that reconnects refuses again. */
+/** Whether a refusal repeats the last one. An agent that reconnects refuses again. */
 export const isRepeated = (before: Nack | null | undefined, { revision, reasons }: Nack): boolean =>
   before?.revision === revision && canonicalJson(before.reasons) === canonicalJson(reasons);
 
-/** Reason why a change was left out. */
+/**
+ * Reason why a change was not applied: its stream was replaced, or a report before it is missing.
+ */
 export type LeftOut = 'replaced' | 'gap';
 
-/** Result of a change to a cluster; filled when it is planned, final once it is committed. */
+/**
+ * Result of a change to a cluster. Filled while the change is planned; final once it is committed.
+ */
 export interface ClusterOutcome {
   leftOut?: LeftOut | undefined;
-  /** CPU time of a report that was taken in, in milliseconds. */
+  /** CPU time for applying a report, in milliseconds. */
   cpuMs?: number;
 }
 
@@ -50,34 +57,36 @@ interface ClusterChangeBase {
   readonly outcome?: ClusterOutcome;
 }
 
-/** A change of the record of one cluster. */
+/** Change to the record of one cluster. */
 export type ClusterChange = ClusterChangeBase &
   (
     | {
         readonly type: 'connected';
         readonly connected: boolean;
-        /** Its stream speaks for the cluster from now on. */
+        /** Whether its stream becomes the current one of the cluster. */
         readonly opens?: boolean;
-        /** Ids of streams that ended while the change waited. */
+        /** Ids of streams that ended while the change waited to be written. */
         readonly ended?: readonly string[];
         /** Parts that the agent of the opened stream does not observe. */
         readonly outOfDate?: readonly string[];
-        /** Whether its agent has accepted no commit. State of an earlier agent is stale. */
+        /**
+         * Whether the agent has accepted no commit yet. State of an earlier agent is stale then.
+         */
         readonly isNew?: boolean;
       }
     | { readonly type: 'observed'; readonly outOfDate: readonly string[] }
     | { readonly type: 'confirmed' }
-    /** The hub has something else than the agent has reported. */
+    /** The record differs from what the agent has reported. */
     | { readonly type: 'diverged' }
     | { readonly type: 'offered'; readonly revision: string; readonly at?: string | undefined }
     | { readonly type: 'ack'; readonly answer: AckedRevision }
     | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
     /**
-     * Report of the agent. `list` is that of its baseline, if it is known; the change holds it
-     * while it waits.
+     * Report of the agent. `list` is the policy list of its baseline, if known; it stays in memory
+     * while the change waits.
      */
     | { readonly type: 'report'; readonly report: AnsweringReport; readonly list?: PolicyList | undefined }
-    /** The list of its baseline has become known. */
+    /** The policy list of the baseline has become known. */
     | { readonly type: 'relist' }
     | { readonly type: 'forget' }
   );
@@ -102,10 +111,10 @@ const CLUSTER_CHANGES: readonly Change['type'][] = [
   'forget',
 ];
 
-/** Whether a change is of the record of one cluster. */
+/** Whether a change concerns the record of one cluster. */
 export const isClusterChange = (change: Change): change is ClusterChange => CLUSTER_CHANGES.includes(change.type);
 
-/** Makes the record of a cluster that never connected. */
+/** Creates the record of a cluster that never connected. */
 export const neverSeenCluster = (name: string): ClusterRecord => ({
   name,
   connected: false,
@@ -126,32 +135,31 @@ export const neverSeenCluster = (name: string): ClusterRecord => ({
 
 /** Whether a record is empty: its cluster was never seen, or was forgotten. */
 export const isUnseen = ({ connected, lastSeen, offeredRevision, acked, nack, report, policies }: ClusterRecord): boolean =>
-  !connected && policies.size === 0 && [lastSeen, offeredRevision, acked, nack, report].every((said) => said === null);
+  !connected && policies.size === 0 && [lastSeen, offeredRevision, acked, nack, report].every((value) => value === null);
 
-/** Thrown where a cluster is spoken for by a stream that was opened later. */
+/** Thrown if another stream of the same cluster was opened later. */
 export class StreamReplacedError extends Error {
   override readonly message = 'the same cluster connected again';
 }
 
 /**
- * Thrown where a delta does not follow on the last report that was taken: another one of them is
- * missing.
+ * Thrown if a delta does not follow the last applied report, because a report in between was lost.
  */
 export class ReportGapError extends Error {
   override readonly message = 'a report before this one is missing';
 }
 
-/** Stream that speaks for a cluster. */
+/** Current stream of a cluster. */
 export interface StreamHolder {
-  /** Id of the stream that was opened last; null: not known. */
+  /** Id of the stream opened last; null: unknown. */
   readonly stream: string | null;
   readonly connected: boolean;
 }
 
 /**
- * Whether a change comes by another stream than the one that speaks for its cluster, and leaves
- * nothing. An opened stream takes over, unless it has ended before that could be written, while
- * another one is there.
+ * Whether a change comes from a stream that is not the current one of its cluster, and must be
+ * ignored. A new stream replaces the current one, except if it has already closed while the current
+ * one is still open.
  */
 export const isOutdated = (change: ClusterChange, holder: StreamHolder): boolean => {
   const { stream } = change;
@@ -161,18 +169,18 @@ export const isOutdated = (change: ClusterChange, holder: StreamHolder): boolean
   return isThere && !stream.isOpen();
 };
 
-/** Checks whether a change is left out. @returns why a change leaves nothing, if so */
+/** Checks whether a change must not be applied. @returns the reason; undefined if it applies */
 export const leftOutOf = (change: ClusterChange, record: ClusterRecord, stream: string | null): LeftOut | undefined => {
   if (isOutdated(change, { stream, connected: record.connected })) return 'replaced';
   const isGap = change.type === 'report' && !change.report.full && change.report.seq !== record.reportedSeq + 1;
   return isGap ? 'gap' : undefined;
 };
 
-/** Id of the stream that speaks for the cluster after a change. */
+/** Returns the id of the cluster's current stream after a change. */
 export const streamAfter = (change: ClusterChange, before: string | null): string | null =>
   change.type === 'connected' && change.opens === true ? (change.stream?.id ?? before) : before;
 
-/** Whether a record already has the parts that an agent does not observe. */
+/** Whether the record already has this list of parts that are not observed. */
 export const isNoted = ({ connected, notObserved }: ClusterRecord, outOfDate: readonly string[]): boolean =>
   connected && (notObserved?.what ?? []).join('\n') === outOfDate.join('\n');
 
@@ -180,8 +188,8 @@ const notObservedBy = (before: NotObserved | null, outOfDate: readonly string[],
   outOfDate.length === 0 ? null : { since: before?.since ?? time, what: outOfDate };
 
 /**
- * Applies the start or the end of a connection. A stream that opens starts over; without one
- * nothing is observed, which `connected` already shows.
+ * Applies the start or the end of a connection. A new stream resets `notObserved`. Without a stream
+ * it is null, because `connected` already says that nothing is observed.
  */
 const connect = (record: ClusterRecord, { connected, opens, outOfDate = [], isNew = false, time }: Connected): ClusterRecord => {
   const kept = opens === true ? notObservedBy(null, outOfDate, time) : record.notObserved;
@@ -190,8 +198,8 @@ const connect = (record: ClusterRecord, { connected, opens, outOfDate = [], isNe
 };
 
 /**
- * Clears what an earlier agent has reported: whether the cluster should have what it named is
- * unknown.
+ * Clears what an earlier agent has reported. Which policies the cluster should have is unknown
+ * until the new agent accepts a commit.
  */
 const asNew = (record: ClusterRecord): ClusterRecord => ({
   ...record,
@@ -219,14 +227,14 @@ const withList = (context: ReportContext, list: PolicyList | undefined): ReportC
   list === undefined ? context : { ...context, lists: { get: (digest) => (digest === list.digest ? list : context.lists.get(digest)) } };
 
 /**
- * Returns the record after a change. Records are replaced, except that their last sign of life is
- * updated in place, so readers may keep those that they have.
+ * Returns the record after a change. Records are immutable, so readers may keep them. The only
+ * exception is the time of the last sign of life, which is updated in place.
  */
 export const applyChange = (record: ClusterRecord, change: ClusterChange, context: ReportContext): ClusterRecord => {
   const lastSeen = { at: change.time };
   switch (change.type) {
     case 'connected':
-      // The end of a stream says nothing of a cluster that was forgotten meanwhile.
+      // The stream of a cluster that was forgotten meanwhile has ended: the record stays empty.
       return !change.connected && isUnseen(record) ? record : connect(record, change);
     case 'observed':
       return record.connected ? { ...record, notObserved: notObservedBy(record.notObserved, change.outOfDate, change.time) } : record;
@@ -248,12 +256,12 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange, contex
     case 'relist':
       return relistPolicies(record, change.time, context);
     case 'forget':
-      // A cluster that came back meanwhile is no longer retired.
+      // Only a cluster that is not connected can be forgotten. This one reconnected meanwhile.
       return record.connected ? record : neverSeenCluster(record.name);
   }
 };
 
-/** Lists the events that a change brings with it. */
+/** Lists the events that a change adds. */
 export const eventsOfChange = (change: Change): readonly { readonly cluster: string | null; readonly event: ClusterEvent }[] => {
   if (change.type === 'event') return [{ cluster: change.cluster, event: change.event }];
   if (change.type === 'report') return change.report.events.map((event) => ({ cluster: change.cluster, event }));
@@ -261,7 +269,7 @@ export const eventsOfChange = (change: Change): readonly { readonly cluster: str
 };
 
 /**
- * Returns the digest by which an event is kept once: an agent resends events until their report is
- * answered.
+ * Digest that identifies an event, so that it is stored once. Agents resend events until the report
+ * with them is acknowledged.
  */
 export const digestOfEvent = (cluster: string | null, event: ClusterEvent): string => sha256(`${cluster ?? ''}\n${canonicalJson(event)}`);

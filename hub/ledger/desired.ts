@@ -3,27 +3,34 @@ import type { PolicySet } from '@fso/shared/decode';
 import { weakMemo } from '@fso/shared/runtime';
 
 /**
- * The state that a commit asks of the fleet: the decoded set and the policies of each registered
+ * Desired state of the fleet by a commit: the decoded set and the policies of each registered
  * cluster.
  */
 export interface Desired {
   readonly revision: string;
   readonly set: PolicySet;
-  /** Compiled policies, by cluster name: of the commit that the cluster is to have now. */
+  /**
+   * Compiled policies by cluster name. A cluster that waits for its wave has those of an older
+   * commit.
+   */
   readonly clusters: ReadonlyMap<string, readonly CompiledPolicy[]>;
-  /** Clusters that wait for their wave, by name; absent: none. */
+  /** Clusters that wait for their wave, by name; undefined: none. */
   readonly held?: ReadonlyMap<string, HeldCluster> | undefined;
-  /** Policies of the commits that these have, where the newest has them no more. */
+  /**
+   * Policy sets of the older commits in `held`, for policies that the newest commit no longer has.
+   */
   readonly older?: readonly PolicySet[] | undefined;
 }
 
-/** A cluster that has an older commit until it is the turn of its wave. */
+/** Cluster that keeps an older commit until the turn of its wave. */
 export interface HeldCluster {
   readonly revision: string;
   readonly wave: string;
 }
 
-/** Label `team` of the policies of a commit, by name; one without the label is absent. */
+/**
+ * Label `team` of each policy of a commit, by policy name. Policies without the label are left out.
+ */
 export const teamsOf: (desired: Desired) => ReadonlyMap<string, string> = weakMemo(
   ({ set }) =>
     new Map(

@@ -16,10 +16,10 @@ export interface EventFilter {
   readonly cluster?: string;
   readonly policy?: string;
   readonly severity?: EventView['severity'];
-  /** Time of the event itself. RFC 3339, UTC with milliseconds. */
+  /** Bounds of the time of the event itself, RFC 3339, UTC with milliseconds. */
   readonly since?: string;
   readonly until?: string;
-  /** Part of its reason, message, policy or cluster, upper and lower case alike. */
+  /** Text to find in reason, message, policy or cluster. Case-insensitive. */
   readonly q?: string;
 }
 

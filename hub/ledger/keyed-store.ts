@@ -1,18 +1,15 @@
-/**
- * Kind of the records of sessions. They are of the moment: no backup has them, as a copy of the
- * ledger must not let anybody in.
- */
+/** Kind of session records. Backups leave them out: a copy of the ledger must not grant access. */
 export const SESSION_KIND = 'session';
-/** Kind of the record of one-time links into the dashboard, which no backup has either. */
+/** Kind of the record of one-time login links. Backups leave it out as well. */
 export const LOGIN_LINK_KIND = 'login-link';
 
 /**
- * Returns the new record for the current one (undefined: none). Pure, as it may run more than once.
- * If it throws, the caller gets the error and nothing is changed.
+ * Returns the new record for the current one (undefined: none). It may be called more than once, so
+ * it must be pure. If it throws, nothing changes and the caller gets the error.
  */
 export type ValueChange = (before: unknown) => unknown;
 
-/** Reads JSON values by kind and name, from memory. */
+/** Reads JSON values by kind and name from memory. */
 export interface KeyedReader {
   get(kind: string, name: string): unknown;
   /** Returns the values of a kind, in no particular order. */
@@ -26,11 +23,11 @@ export interface KeyedReader {
 }
 
 /**
- * Store of JSON values, kept in the ledger for other parts of the hub and shared by all hubs on one
- * database. Changes of all hubs are applied one after the other, and a resolved one is durable.
+ * Store of JSON values of other parts of the hub, shared by all hubs on one database. Changes of
+ * all hubs are applied one after the other. A change is durable when its promise resolves.
  */
 export interface KeyedStore extends KeyedReader {
-  /** @returns the record that `change` made; undefined or null removes it */
+  /** Changes a record; undefined or null removes it. @returns the record that `change` returned */
   update(kind: string, name: string, change: ValueChange): Promise<unknown>;
 }
 
@@ -40,14 +37,16 @@ export interface ValueKey {
   readonly name: string;
 }
 
-/** Result of a change to a record; filled when it is planned, final once it is committed. */
+/**
+ * Result of a change to a record. Filled while the change is planned; final once it is committed.
+ */
 export interface ValueOutcome {
   after?: unknown;
   error?: { readonly reason: unknown };
 }
 
 /**
- * Runs a change. An error is the outcome of this change only, not of others committed with it.
+ * Applies a change. An error concerns this change only, not others in the same commit.
  *
  * @returns whether there is something to write
  */
@@ -64,7 +63,7 @@ export const applyValueChange = (before: unknown, change: ValueChange, outcome: 
 
 const keyOf = ({ kind, name }: ValueKey): string => `${kind} ${name}`;
 
-/** The records in memory. */
+/** Records in memory. */
 export class KeyedCache implements KeyedReader {
   readonly #known = new Map<string, ValueKey & { readonly value: unknown; readonly version: number }>();
   readonly #handlers = new Set<{ readonly kind: string; readonly handler: (name: string) => void }>();
@@ -77,19 +76,19 @@ export class KeyedCache implements KeyedReader {
     return [...this.#known.values()].flatMap((record) => (record.kind === kind && record.value !== undefined ? [record.value] : []));
   }
 
-  /** Newer versions only. */
+  /** Sets a value, unless the version in memory is as new. */
   set(key: ValueKey, value: unknown, version: number): void {
     if (version <= (this.#known.get(keyOf(key))?.version ?? 0)) return;
     this.#known.set(keyOf(key), { ...key, value, version });
     this.#notify(key);
   }
 
-  /** Makes the next value of each record count, whatever its version. */
+  /** Forgets the versions, so that the next value of each record is taken whatever its version. */
   forgetVersions(): void {
     for (const [id, record] of this.#known) this.#known.set(id, { ...record, version: 0 });
   }
 
-  /** Removes records that are not among these keys, unless they are newer than a version. */
+  /** Removes records with other keys, unless they are newer than a version. */
   keepOnly(keys: readonly ValueKey[], version: number): void {
     const kept = new Set(keys.map(keyOf));
     for (const [id, record] of this.#known) {
@@ -111,7 +110,7 @@ export class KeyedCache implements KeyedReader {
 }
 
 /**
- * Makes a store that reads from memory and writes into the ledger.
+ * Creates a store that reads from memory and writes to the ledger.
  *
  * @param submit resolves when the change is committed
  */
@@ -125,8 +124,8 @@ export const createKeyedStore = (
   update: async (kind, name, change) => {
     const outcome: ValueOutcome = {};
     const before = cache.get(kind, name);
-    // What changes nothing needs no database; what is refused may be refused for want of news, and
-    // is asked there.
+    // A change without effect is not written. A change that was refused is submitted: the record in
+    // memory may be out of date, so the database decides.
     if (!applyValueChange(before, change, outcome) && outcome.error === undefined) return before;
     await submit({ kind, name, change, outcome });
     if (outcome.error !== undefined) throw outcome.error.reason;

@@ -7,13 +7,16 @@ import { SuspendedClusters } from './suspended-clusters.ts';
 import type { ClusterRecord, Desired, FoundEvents, LedgerChange } from './types.ts';
 
 /**
- * Whether nothing but lastSeen of a connected cluster moves: then the record stays, and readers
- * find nothing new.
+ * Whether only `lastSeen` of a connected cluster changed. The record is kept then, and readers see
+ * no change.
  */
 const isSignOfLife = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.connected && (Object.keys(after) as (keyof ClusterRecord)[]).every((key) => key === 'lastSeen' || before[key] === after[key]);
 
-/** Whether all that readers show of a connected cluster stays as it was: then none is woken. */
+/**
+ * Whether nothing that readers show of a connected cluster changed. Subscribers are not notified
+ * then.
+ */
 const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.connected &&
   after.connected &&
@@ -26,9 +29,7 @@ const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.nack === after.nack &&
   before.offeredRevision === after.offeredRevision;
 
-/**
- * Name of the part that is out of date in a cluster after one of its reports was lost or not kept.
- */
+/** Name of the part that is out of date after a report of the cluster was lost or not kept. */
 export const DIVERGED = 'Reports';
 
 const asDiverged = weakMemo(
@@ -36,33 +37,39 @@ const asDiverged = weakMemo(
 );
 
 /**
- * Returns a record as readers see it. One that differs from the reports of its agent counts as not
- * observed. The others are in no memo: an entry for each costs every collection of garbage.
+ * Returns the record for readers. A cluster whose record differs from the reports of its agent
+ * counts as not observed. Other records are not memoized, because each entry would slow down every
+ * garbage collection.
  */
 const showDiverged = (record: ClusterRecord): ClusterRecord =>
   record.divergedSince !== null && record.connected && record.notObserved === null ? asDiverged(record) : record;
 
-/** Wraps events that were found in memory. A full page may not be all of them. */
+/** Wraps events that were found in memory. If the page is full, there may be more. */
 export const foundIn = (events: readonly EventView[], limit: number): FoundEvents => ({
   events,
   next: events.length < limit ? null : (events.at(-1)?.id ?? null),
 });
 
-/** Memory copy of the ledger. Reads are served from it, whatever the state of a database. */
+/** Copy of the ledger in memory. Serves all reads, also while the database is unavailable. */
 export class LedgerCache {
   #source: SourceView | null = null;
   #desired: Desired | null = null;
   readonly #seen = new Map<string, ClusterRecord>();
-  /** Records of registered clusters never seen; cached, as readers detect changes by identity. */
+  /**
+   * Records of registered clusters that were never seen. Cached, because readers detect changes by
+   * identity.
+   */
   readonly #neverSeen = new Map<string, ClusterRecord>();
-  /** Sorted names of all clusters; undefined: some may have come or gone. */
+  /** Sorted names of all clusters; undefined: to be computed again. */
   #names: readonly string[] | undefined;
   readonly #suspended = new SuspendedClusters();
   readonly #eventLimit: number;
   #events: RecentEvents;
   readonly #handlers = new Set<(change: LedgerChange) => void>();
 
-  /** @param eventLimit events kept; see {@link RecentEvents} for which ones */
+  /**
+   * @param eventLimit maximum number of events; see {@link RecentEvents} for which ones are kept
+   */
   constructor(eventLimit: number) {
     this.#eventLimit = eventLimit;
     this.#events = new RecentEvents(eventLimit);
@@ -88,12 +95,12 @@ export class LedgerCache {
     this.#notify({ kind: 'desired', revision: desired.revision });
   }
 
-  /** Returns the stored record; an empty one for a cluster that was never seen. */
+  /** Returns the stored record, or an empty one if the cluster was never seen. */
   get(name: string): ClusterRecord {
     return this.#seen.get(name) ?? this.#neverSeenCluster(name);
   }
 
-  /** Returns a record as readers see it, as `clusters` does. */
+  /** Returns the record for readers, as `clusters` does; null: the cluster is unknown. */
   cluster(name: string): ClusterRecord | null {
     return this.#seen.has(name) || this.#desired?.clusters.has(name) ? this.#show(name) : null;
   }
@@ -116,13 +123,17 @@ export class LedgerCache {
     if (!isHeartbeat(before, record)) this.#notify({ kind: 'cluster', cluster: record.name });
   }
 
-  /** A connected cluster gave a sign of life. @param time RFC 3339 */
+  /** Records a sign of life of a connected cluster. @param time RFC 3339 */
   see(name: string, time: string): void {
     const { lastSeen } = this.get(name);
     if (lastSeen !== null) lastSeen.at = time;
   }
 
-  /** Readers get these clusters as not observed, until they are resumed. @param time RFC 3339 */
+  /**
+   * Makes readers see these clusters as not observed until they are resumed.
+   *
+   * @param time RFC 3339
+   */
   suspend(names: readonly string[], time: string): void {
     for (const cluster of names) {
       this.#suspended.add(cluster, time);
@@ -139,13 +150,13 @@ export class LedgerCache {
     for (const event of added) this.#notify({ kind: 'event', event });
   }
 
-  /** Replaces all events by the newest ones there are, without a notification. */
+  /** Replaces all events by the newest ones of the database. Does not notify. */
   replaceEvents(events: readonly EventView[]): void {
     this.#events = new RecentEvents(this.#eventLimit);
     this.#events.add(events);
   }
 
-  /** Notifies that everything was read again, as commits were lost. */
+  /** Notifies that the database lost commits and everything was read again. */
   noteLost(): void {
     this.#notify({ kind: 'lost' });
   }
@@ -155,12 +166,12 @@ export class LedgerCache {
     return this.#events.find(query);
   }
 
-  /** Whether those in memory are all that there are. */
+  /** Whether memory holds all events of the ledger. */
   hasAllEvents(): boolean {
     return this.#events.isComplete;
   }
 
-  /** Id of the newest one; 0: there is none. */
+  /** Id of the newest event; 0 if there is none. */
   lastEvent(): number {
     return this.#events.last;
   }

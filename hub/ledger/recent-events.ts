@@ -3,14 +3,14 @@ import { fairShare } from '@fso/shared/runtime';
 import { type EventFilter, matchesEvent } from './event-filter.ts';
 
 /**
- * Factor by which the number of events may exceed the limit before some go; dropping looks at each
- * of them.
+ * Factor by which the number of events may exceed the limit before some are dropped, because
+ * dropping examines each event.
  */
 const SLACK = 1.1;
 
-/** A page of the events in memory that pass a filter. */
+/** Query for a page of events in memory that match a filter. */
 export interface RecentQuery extends EventFilter {
-  /** Events with a lower id only. */
+  /** Exclusive upper bound of the id. */
   readonly before?: number;
   readonly limit: number;
 }
@@ -22,14 +22,14 @@ const countByCluster = (events: readonly EventView[]): readonly number[] => {
 };
 
 /**
- * The newest events, in memory. Where there are too many, the oldest of the clusters with the most
- * of them go, so that one cluster cannot wash out those of the others.
+ * Newest events, in memory. If there are too many, the oldest events of the clusters with the most
+ * events are dropped, so that one cluster cannot displace the events of others.
  */
 export class RecentEvents {
   readonly #limit: number;
   /** Events in the order of their ids. */
   #events: EventView[] = [];
-  /** Id of the newest event that is not in memory. */
+  /** Id of the newest event that was dropped. */
   #gone = 0;
   #count = 0;
 
@@ -37,23 +37,22 @@ export class RecentEvents {
     this.#limit = limit;
   }
 
-  /** Id of the newest one; 0: there is none. */
+  /** Id of the newest event; 0 if there is none. */
   get last(): number {
     return this.#events.at(-1)?.id ?? 0;
   }
 
-  /** Whether every event that there is may be here. */
+  /** Whether no event can be missing. */
   get isComplete(): boolean {
     return this.#count < this.#limit;
   }
 
-  /** @param events newer than those that are here, in the order of their ids */
+  /** Adds events. @param events newer than those in memory, in the order of their ids */
   add(events: readonly EventView[]): void {
-    // Most batches bring none, and to join the lists copies the one in memory.
+    // Most batches have no events, and concat copies the list.
     if (events.length === 0) return;
     this.#count += events.length;
-    // As many as are asked of a database at a time: between them and those before some may be
-    // missing.
+    // A full batch: the database returns at most `limit` events, so older ones may be missing.
     if (events.length >= this.#limit) this.#restart(events.slice(-this.#limit));
     else this.#events = this.#events.concat(events);
     if (this.#events.length > this.#limit * SLACK) this.#drop();
@@ -67,7 +66,7 @@ export class RecentEvents {
   #drop(): void {
     const counts = countByCluster(this.#events);
     const share = fairShare(counts, this.#limit);
-    // What cannot be shared evenly goes to the newest.
+    // The remainder that cannot be shared evenly goes to the newest events.
     let left = this.#limit - counts.reduce((sum, count) => sum + Math.min(count, share), 0);
     const kept: EventView[] = [];
     const newer = new Map<string | null, number>();
@@ -83,8 +82,8 @@ export class RecentEvents {
   }
 
   /**
-   * Finds events, newest first. Those of one cluster have no gaps. Those of all clusters are only
-   * the ones newer than the newest event that is not in memory.
+   * Finds events, newest first. Events of one cluster have no gaps. Without a cluster, only events
+   * newer than the newest dropped one are found.
    */
   find({ limit, before = Number.POSITIVE_INFINITY, ...filter }: RecentQuery): readonly EventView[] {
     const oldest = filter.cluster === undefined ? this.#gone : 0;

@@ -15,30 +15,30 @@ import { type Changes, joinLeftOut, keepWithin, NONE_LEFT_OUT, type ReportQuota,
 import type { ClusterRecord, LeftOut } from './types.ts';
 
 /**
- * Keeps the object of a value that reads as before.
+ * Keeps the object of a value that did not change.
  *
- * @returns `before` where both say the same, in the order of their fields as well: digests depend
+ * @returns `before` if both have the same JSON. The order of fields counts, because digests depend
  * on it
  */
 export const keepUnchanged = <T>(before: T | undefined, now: T): T =>
   before !== now && before !== undefined && JSON.stringify(before) === JSON.stringify(now) ? before : now;
 
 /**
- * Collects the policies of a report, by key; undefined: the policy is gone. A policy that it does
- * not mention stays, unless the report is a full one.
+ * Collects the policies of a report by key; undefined: the policy was removed. A full report
+ * removes the policies that it does not mention.
  */
-const saidOf = (known: NamedPolicies, report: Report): Changes => {
-  const said = new Map<string, NamedPolicy | undefined>(report.full ? [...known.keys()].map((key) => [key, undefined]) : []);
-  for (const [key, deviation] of deviationsIn(report.deviations)) said.set(key, deviation);
-  for (const policy of report.policies) said.set(policyKey(policy), policy);
-  for (const key of report.removed) said.set(key, undefined);
-  return said;
+const reportedPolicies = (known: NamedPolicies, report: Report): Changes => {
+  const reported = new Map<string, NamedPolicy | undefined>(report.full ? [...known.keys()].map((key) => [key, undefined]) : []);
+  for (const [key, deviation] of deviationsIn(report.deviations)) reported.set(key, deviation);
+  for (const policy of report.policies) reported.set(policyKey(policy), policy);
+  for (const key of report.removed) reported.set(key, undefined);
+  return reported;
 };
 
-/** Leaves out policies that did not change. An equal report stays the same object. */
+/** Returns only the policies that changed. An equal policy keeps its object. */
 const changesOf = (known: NamedPolicies, report: Report): Changes => {
   const changes = new Map<string, NamedPolicy | undefined>();
-  for (const [key, named] of saidOf(known, report)) {
+  for (const [key, named] of reportedPolicies(known, report)) {
     const before = known.get(key);
     const now = named && keepUnchanged(before, named);
     if (now !== before) changes.set(key, now);
@@ -54,12 +54,15 @@ const found = (named: NamedPolicies, keys: Iterable<string>): Entry[] =>
     return each === undefined ? [] : [[key, each]];
   });
 
-/** Lists of policies that the ledger has, by digest. */
+/** Policy lists in the ledger, by digest. */
 export interface KnownLists {
   get(digest: string): PolicyList | undefined;
 }
 
-/** The policies of a cluster. */
+/**
+ * Combines the policy list of the baseline with the policies that the cluster reports by name. If
+ * the list is unknown, only the latter are returned.
+ */
 export const policiesOf = (baseline: Baseline | null, named: NamedPolicies, lists: KnownLists): Policies => {
   const list = baseline === null ? undefined : lists.get(baseline.list);
   return list === undefined || baseline === null ? new UnlistedPolicies(named) : new ClusterPolicies(list, baseline, named);
@@ -73,8 +76,8 @@ const namedAfter = (before: NamedPolicies, changes: Changes): NamedPolicies => {
 };
 
 /**
- * Whether nothing reads otherwise by another baseline: only its time moved, and nothing has
- * expired.
+ * Whether a new baseline changes nothing that readers see: only its time moved, and no policy
+ * expired in between.
  */
 const readsAlike = (record: ClusterRecord, next: Baseline | null, lists: KnownLists): boolean => {
   const { baseline } = record;
@@ -82,15 +85,15 @@ const readsAlike = (record: ClusterRecord, next: Baseline | null, lists: KnownLi
   if (baseline === null || next === null) return true;
   const list = listIn(record);
   if (list !== lists.get(next.list)) return false;
-  // Of what is not known yet it is not known either whether it has expired meanwhile.
+  // Policies that are not known yet may have expired in between.
   return list?.isWhole === true ? list.countExpired(baseline.asOf) === list.countExpired(next.asOf) : baseline.asOf === next.asOf;
 };
 
 const PROFILE = ['floor', 'gatekeeper', 'injection', 'gatekeeperNamespace'] as const;
 
 /**
- * The baseline with the parts of the one before that are the same: what reads by its namespaces is
- * the same object then, and nothing new has to be kept.
+ * Reuses the parts of the previous baseline that are equal. What is derived from them by identity
+ * then stays valid too.
  */
 const withPartsOf = (before: Baseline | null, next: Baseline | null): Baseline | null => {
   if (before === null || next === null) return next;
@@ -110,26 +113,26 @@ const withReported = (record: ClusterRecord, { baseline, changes }: Reported, ti
   return { ...record, baseline: next, policies: policiesOf(next, named, lists), policiesChanged: time };
 };
 
-/** Input of recordReport beside the record: the quota for reports, and the known policy lists. */
+/** Quota and known policy lists by which a report is recorded. */
 export interface ReportContext {
   readonly quota: ReportQuota;
   readonly lists: KnownLists;
 }
 
 interface Digests {
-  /** Digest of the policies of the hub that are reported by name. */
+  /** Digest of the hub's policies that are reported by name. */
   readonly root: string;
-  /** Digest of the others. */
+  /** Digest of the policies that were applied in the cluster. */
   readonly local: string;
-  /** Policies that were applied in the cluster under the key of one of the hub. */
+  /** Number of policies that were applied in the cluster but use the key of a policy of the hub. */
   readonly disguised: number;
 }
 
 const NO_DIGESTS: Digests = { root: EMPTY_DIGEST, local: EMPTY_DIGEST, disguised: 0 };
 
 /**
- * Digests of the policies reported by name. Each is computed from the one before, so the cost of a
- * change is proportional to its size.
+ * Digests of the policies reported by name. Derived from the previous digests, so the cost is
+ * proportional to the size of the change.
  */
 const digests = new StepMemo((named: NamedPolicies): Digests => changeDigests(NO_DIGESTS, [...named], []));
 
@@ -144,36 +147,36 @@ const changeDigests = ({ root, local, disguised }: Digests, came: readonly Entry
   };
 };
 
-/** Notes the digests of what policies became by changes. */
+/** Stores the digests of the policies after a change. */
 const noteDigests = (before: NamedPolicies, changes: Changes, after: NamedPolicies): void => {
   digests.note(after, changeDigests(digests.get(before), found(after, changes.keys()), found(before, changes.keys())));
 };
 
-/** Digest of all that a cluster has reported by name, as far as it is kept. */
+/** Digest of all policies that a cluster reports by name, as far as they are kept. */
 export const reportedDigest = ({ policies }: Pick<ClusterRecord, 'policies'>): string => {
   const { root, local } = digests.get(namedIn(policies));
   return joinDigests(root, local);
 };
 
 /**
- * Whether the policies of the hub that deviate are not those that the agent has reported: one of
- * its reports was lost, or is not kept. One that was applied in the cluster must not stand for one
- * of the hub either.
+ * Whether the stored deviations of the hub's policies differ from those of the agent, because a
+ * report was lost or not kept. A policy that was applied in the cluster under the key of a policy
+ * of the hub also counts as a difference.
  */
-const hasDiverged = (named: NamedPolicies, said: Report['total']): boolean => {
+const hasDiverged = (named: NamedPolicies, reported: Report['total']): boolean => {
   const { root, disguised } = digests.get(named);
-  return root !== said.root || disguised > 0;
+  return root !== reported.root || disguised > 0;
 };
 
 interface Kept {
   readonly named: NamedPolicies;
-  /** Policies that were reported or kept before, and are now left out. */
+  /** Policies that are now left out, although the report has them or the record had them. */
   readonly left: readonly NamedPolicy[];
 }
 
 /**
- * Returns the smallest sizes left out of a record; undefined: policies were left out, and their
- * sizes are not known.
+ * Sizes of the smallest policies that are left out of a record; undefined: policies are left out,
+ * but their sizes are unknown.
  */
 const leftOutBefore = ({ leftOut, notKept }: ClusterRecord): LeftOut | undefined =>
   leftOut ?? (notKept === null ? NONE_LEFT_OUT : undefined);
@@ -187,10 +190,7 @@ const countNotKept = (record: ClusterRecord, report: Report, { named, left }: Ke
   return missing > 0 && leftOut !== NONE_LEFT_OUT ? { notKept: missing, leftOut } : { notKept: null, leftOut: NONE_LEFT_OUT };
 };
 
-/**
- * Returns the record of a cluster with the content of a report, as far as the quota has room for
- * it.
- */
+/** Returns the record of a cluster after a report, limited by the quota. */
 export const recordReport = (record: ClusterRecord, report: Report, time: string, { quota, lists }: ReportContext): ClusterRecord => {
   const known = namedIn(record.policies);
   const { changes, left } = keepWithin(known, changesOf(known, report), quota);
@@ -205,7 +205,7 @@ export const recordReport = (record: ClusterRecord, report: Report, time: string
   };
 };
 
-/** The record with what its baseline means, where more of the list is known than before. */
+/** Returns the record after more of the policy list of its baseline became known. */
 export const relistPolicies = (record: ClusterRecord, time: string, { lists }: Pick<ReportContext, 'lists'>): ClusterRecord => {
   const { baseline, policies } = record;
   const list = baseline === null ? undefined : lists.get(baseline.list);

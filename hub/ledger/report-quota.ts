@@ -6,32 +6,32 @@ import { isWhole, MAX_LISTED, type NamedPolicy } from '@fso/shared/status';
 import { listIn, type NamedPolicies, namedIn, type Policies } from './policies/index.ts';
 import type { ClusterRecord, Desired, LeftOut } from './types.ts';
 
-/** Bounds of what the hub keeps of the reports of clusters. */
+/** Bounds of the reports that the hub keeps. */
 export interface ReportLimits {
   /**
-   * Number of policies applied in one cluster, and of policies of the hub beyond those of its
-   * current and its desired list.
+   * Maximum number of policies applied in one cluster, and of the hub's policies beyond those of
+   * the current and the desired list of the cluster.
    */
   readonly policies: number;
-  /** Memory of the whole reports of one cluster, in bytes. */
+  /** Memory for the whole reports of one cluster, in bytes. */
   readonly clusterBytes: number;
   /**
-   * Memory of the whole reports of all clusters, beyond which none grows above an equal share of
-   * it.
+   * Memory for the whole reports of all clusters, in bytes. Once it is used up, no cluster grows
+   * beyond an equal share.
    */
   readonly totalBytes: number;
 }
 
 /**
- * Share of the heap beyond which whole reports no longer grow freely: with an equal share for each
- * cluster on top they fill half of it.
+ * Share of the heap that whole reports may fill without limits per cluster. With the equal share of
+ * each cluster on top, they fill half of the heap.
  */
 const SHARE = 0.25;
 
 /**
- * Bounds of the reports that a hub keeps, of one cluster and of all.
+ * Returns the bounds of the reports that a hub keeps.
  *
- * @param heapBytes largest heap of this process; default: that of V8
+ * @param heapBytes maximum heap size of this process; default: that of V8
  */
 export const reportLimits = (heapBytes: number = getHeapStatistics().heap_size_limit): ReportLimits => ({
   policies: 2_000,
@@ -41,27 +41,30 @@ export const reportLimits = (heapBytes: number = getHeapStatistics().heap_size_l
 
 /** Bounds of the reports that are kept of one cluster. */
 export interface ReportQuota {
-  /** Policies of the hub by name, of which most are deviations. */
+  /** Maximum number of the hub's policies reported by name. Most of them are deviations. */
   readonly policies: number;
-  /** Policies that were applied in the cluster: each is a whole report. */
+  /** Maximum number of policies that were applied in the cluster. Each is a whole report. */
   readonly whole: number;
-  /** Memory of all whole reports, in bytes. Those of the hub go before the others. */
+  /** Memory for whole reports, in bytes. Those of the hub's policies take precedence. */
   readonly bytes: number;
 }
 
-/** Policies of one cluster that came or read otherwise, by key; undefined: they are gone. */
+/** Changed policies of one cluster by key; undefined: the policy was removed. */
 export type Changes = ReadonlyMap<string, NamedPolicy | undefined>;
 
 /**
- * Memory of a report beside its text, with its part of the read model: measured with short and with
- * long ones.
+ * Memory of a report besides its text, with its part of the read model, in bytes. Measured with
+ * short and long reports.
  */
 const REPORT_BYTES = 3 * 1024;
-/** Memory of a label beside its text, and of an item of a list: measured with short ones. */
+/**
+ * Memory of a label, and of an item of a list, besides their text, in bytes. Measured with short
+ * ones.
+ */
 const LABEL_BYTES = 100;
 const ITEM_BYTES = 32;
 
-/** Bytes of memory that a whole report takes. */
+/** Memory of a whole report, in bytes. */
 const bytesOf = weakMemo((report: PolicyReport): number => {
   const { namespaceLabels = [], namespaces, effectiveRegions } = report;
   const labels = namespaceLabels.reduce((sum, { labels }) => sum + Object.keys(labels).length, 0);
@@ -69,14 +72,14 @@ const bytesOf = weakMemo((report: PolicyReport): number => {
   return Buffer.byteLength(JSON.stringify(report)) + REPORT_BYTES + labels * LABEL_BYTES + items * ITEM_BYTES;
 });
 
-/** Bytes of memory that count against a quota. Deviations are shared, and take none. */
+/** Bytes that count against a quota. Deviations count as 0, because they are shared. */
 const sizeOf = (named: NamedPolicy): number => (isWhole(named) ? bytesOf(named) : 0);
 
 interface Usage {
-  /** Policies of the hub. */
+  /** Number of the hub's policies. */
   policies: number;
   hubBytes: number;
-  /** Policies that were applied in the cluster. */
+  /** Number of policies that were applied in the cluster. */
   whole: number;
   localBytes: number;
 }
@@ -98,8 +101,8 @@ const add = (usage: Usage, named: NamedPolicy | undefined, by: 1 | -1 = 1): void
 const NO_USAGE: Usage = { policies: 0, hubBytes: 0, whole: 0, localBytes: 0 };
 
 /**
- * Usages of the policies reported by name. Each is computed from the one before, so the cost of a
- * change is proportional to its size.
+ * Usage of the policies reported by name. Derived from the previous usage, so the cost is
+ * proportional to the size of the change.
  */
 const usages = new StepMemo((named: NamedPolicies): Readonly<Usage> => {
   const usage = { ...NO_USAGE };
@@ -108,27 +111,27 @@ const usages = new StepMemo((named: NamedPolicies): Readonly<Usage> => {
 });
 
 /**
- * Whether there is room for a policy that the usage counts already. One of the hub needs none that
- * others can make.
+ * Whether the usage, which includes this policy, is within the quota. A policy of the hub is not
+ * counted against those that were applied in the cluster.
  */
 const fits = (named: NamedPolicy, usage: Usage, quota: ReportQuota): boolean => {
   if (!isOfHub(named)) return usage.whole <= quota.whole && totalBytesOf(usage) <= quota.bytes;
   return usage.policies <= quota.policies && (!isWhole(named) || usage.hubBytes <= quota.bytes);
 };
 
-/** Whether what becomes of a policy needs no more room than what is kept of it. */
+/** Whether a changed policy takes no more room than before. */
 const needsNoMore = (before: NamedPolicy | undefined, named: NamedPolicy | undefined): boolean =>
   named === undefined || (before !== undefined && isOfHub(before) === isOfHub(named) && sizeOf(named) <= sizeOf(before));
 
-/** Rank by which policies are kept: those of the hub, then the gravest. */
+/** Rank by which policies are kept: the hub's policies first, then the most severe ones. */
 const rankOf = (named: NamedPolicy): number => {
   const isGrave = named.phase === 'Failed' || named.violations > 0 || named.risks !== undefined;
   return (isOfHub(named) ? 0 : 2) + (isGrave ? 0 : 1);
 };
 
 /**
- * Keys of policies that were applied in the cluster and go so that as many bytes are free: the
- * least grave ones.
+ * Selects policies that were applied in the cluster, the least severe first, until their size
+ * reaches a number of bytes.
  */
 const leastGrave = (named: NamedPolicies, bytes: number): ReadonlySet<string> => {
   const gone = new Set<string>();
@@ -156,7 +159,7 @@ export const withChanges = (before: NamedPolicies, changes: Changes): Map<string
   return after;
 };
 
-/** Changes without those of some policies, of which nothing is kept. */
+/** Leaves policies out of the changes. Those that were kept before are removed. */
 const without = (before: NamedPolicies, changes: Changes, keys: Iterable<string>): Map<string, NamedPolicy | undefined> => {
   const rest = new Map(changes);
   for (const key of keys) {
@@ -166,7 +169,11 @@ const without = (before: NamedPolicies, changes: Changes, keys: Iterable<string>
   return rest;
 };
 
-/** Keys of changed policies for which there is no room, and the usage with the others. */
+/**
+ * Selects the changed policies for which there is no room.
+ *
+ * @returns their keys, and the usage of all others
+ */
 const takeByRank = (before: NamedPolicies, changes: Changes, quota: ReportQuota): { readonly usage: Usage; readonly left: Set<string> } => {
   const usage = { ...usages.get(before) };
   for (const key of changes.keys()) add(usage, before.get(key), -1);
@@ -186,9 +193,9 @@ const takeByRank = (before: NamedPolicies, changes: Changes, quota: ReportQuota)
 };
 
 /**
- * Reduces the changes of a report to those that fit into the quota of its cluster. Unchanged
- * policies keep their room, and so do those that did not grow; only a policy of the hub displaces
- * one that was applied in the cluster.
+ * Reduces the changes of a report to those that fit into the quota of its cluster. Policies that
+ * are unchanged or did not grow keep their room. Only a policy of the hub displaces one that was
+ * applied in the cluster.
  *
  * @returns the changes to store, and the policies that were left out
  */
@@ -200,7 +207,7 @@ export const keepWithin = (
   const { usage, left } = takeByRank(before, changes, quota);
   const leftOut = [...left].flatMap((key) => changes.get(key) ?? []);
   const taken = left.size === 0 ? changes : without(before, changes, left);
-  // A quota may have become less than what is kept.
+  // The quota may have become smaller than what is already kept.
   const excess = totalBytesOf(usage) - Math.max(quota.bytes, totalBytesOf(usages.get(before)));
   if (excess <= 0) return { changes: taken, left: leftOut };
   const after = withChanges(before, taken);
@@ -208,12 +215,11 @@ export const keepWithin = (
   return { changes: without(before, taken, gone), left: [...leftOut, ...[...gone].flatMap((key) => after.get(key) ?? [])] };
 };
 
-/** Smallest sizes left out of a record that is complete. */
+/** Sizes for a record from which nothing is left out. */
 export const NONE_LEFT_OUT: LeftOut = { hub: Number.POSITIVE_INFINITY, local: Number.POSITIVE_INFINITY };
 
 /**
- * Returns the smallest sizes left out, with more policies left out; the same object if there are
- * none.
+ * Updates the smallest sizes that were left out. Returns the same object if nothing was left out.
  */
 export const joinLeftOut = (known: LeftOut, left: readonly NamedPolicy[]): LeftOut =>
   left.reduce<LeftOut>(({ hub, local }, named) => {
@@ -222,13 +228,14 @@ export const joinLeftOut = (known: LeftOut, left: readonly NamedPolicy[]): LeftO
   }, known);
 
 /**
- * Part of a quota that has to be free before an agent is asked again for the policies that were
+ * Fraction (1/8) of a quota that must be free before an agent is asked again for policies that were
  * left out.
  */
 const FREE = 8;
 
 /**
- * Whether there is room for a good part of what was left out of a record, or for any of the hub's.
+ * Whether there is room again for a good part of the policies that were left out, or for the
+ * smallest of the hub's.
  */
 export const hasRoom = (
   named: NamedPolicies,
@@ -244,7 +251,7 @@ export const hasRoom = (
   return left === undefined ? isHubFree(least) && isLocalFree(least) : isHubFree(left.hub) || isLocalFree(left.local);
 };
 
-/** Memory of the whole reports of all clusters, and what each may have of it. */
+/** Memory of the whole reports of all clusters, and the quota of each cluster. */
 export class ReportMemory {
   readonly #limits: ReportLimits;
   #total = 0;
@@ -253,15 +260,15 @@ export class ReportMemory {
     this.#limits = limits;
   }
 
-  /** Takes over what became of the policies of a cluster. */
+  /** Updates the total after the policies of a cluster changed. */
   learn(before: Policies, after: Policies): void {
     this.#total += totalBytesOf(usages.get(namedIn(after))) - totalBytesOf(usages.get(namedIn(before)));
   }
 
-  /** Returns the quota of a cluster, from its desired list and its current one. */
+  /** Computes the quota of a cluster from its desired and its current policy list. */
   quotaOf(record: ClusterRecord, desired: Desired | null): ReportQuota {
     const { policies, clusterBytes, totalBytes } = this.#limits;
-    // While the repository has not been read, as many as a list can have.
+    // Until the repository has been read, the longest possible list is assumed.
     const meant = desired === null ? MAX_LISTED : (desired.clusters.get(record.name)?.length ?? 0);
     const listed = Math.max(meant, listIn(record)?.policies.length ?? 0);
     const share = totalBytes / Math.max(1, desired?.clusters.size ?? 1);

@@ -1,25 +1,25 @@
 import type { ClusterRecord } from './types.ts';
 
-/** Name of the part that is out of date in a cluster whose hub was paused. */
+/** Name of the part that is out of date while the process of the hub was paused. */
 export const HUB_PAUSE = 'HubPause';
 
-/** Clusters that one hub reads as not observed for a while, regardless of the stored state. */
+/** Clusters that this hub shows as not observed for a while, regardless of their stored state. */
 export class SuspendedClusters {
   /** Times of suspension by cluster name, RFC 3339. */
   readonly #since = new Map<string, string>();
-  /** Shown records by the stored ones. They are kept, as readers detect changes by identity. */
+  /** Records for readers by stored record. Cached, because readers detect changes by identity. */
   readonly #shown = new WeakMap<ClusterRecord, ClusterRecord>();
 
   add(name: string, since: string): void {
     if (!this.#since.has(name)) this.#since.set(name, since);
   }
 
-  /** @returns whether it was there */
+  /** @returns whether the cluster was suspended */
   delete(name: string): boolean {
     return this.#since.delete(name);
   }
 
-  /** Returns the record as readers see it. */
+  /** Returns the record for readers. */
   show(record: ClusterRecord): ClusterRecord {
     const since = this.#since.get(record.name);
     if (since === undefined || !record.connected || record.notObserved !== null) return record;

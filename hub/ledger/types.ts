@@ -18,47 +18,50 @@ export type {
   StateQuery,
 } from './queries/history-query.ts';
 
-/** A problem of the ledger's database that people can put right; the message says how. */
+/** Problem of the ledger's database that an administrator can fix. The message says how. */
 export class LedgerError extends Error {
   override readonly name = 'LedgerError';
 }
 
-/** An answer to an offer. */
+/** Answer of an agent to an offer. */
 interface Answer {
   readonly revision: string;
-  /** Time of the offer, where the ledger does not have it yet. RFC 3339. */
+  /** Time of the offer, if the ledger does not have it yet. RFC 3339. */
   readonly offeredAt?: string | undefined;
 }
 
-/** Answer of an agent that has accepted a revision. */
+/** Revision that an agent has accepted. */
 export interface AckedRevision extends Answer {
   readonly digest: string | null;
-  /** Milliseconds since the agent accepted it, when its ack came; not stored. */
+  /** Milliseconds from the acceptance until the ack arrived. Not stored. */
   readonly heldMs?: number | undefined;
 }
 
-/** Answer of an agent that has refused a revision. */
+/** Revision that an agent has refused, with its reasons. */
 export type Nack = Answer & { readonly reasons: readonly Reason[] };
 
-/** A report of an agent, with the answer to an offer that came with it. */
+/** Report of an agent, with its answer to an offer if the frame has one. */
 export type AnsweringReport = Report & { readonly answer?: AckedRevision | undefined };
 
 /** Reason why the last report of a connected cluster may be out of date. */
 export interface NotObserved {
-  /** RFC 3339, by the clock of the hub that learned of it. */
+  /** Time at which the hub learned of it, RFC 3339. */
   readonly since: string;
   /** Names of parts of the agent's reconcile, and of kinds; see shared/protocol/ages.ts. */
   readonly what: readonly string[];
 }
 
-/** Time of the last sign of life, RFC 3339; updated in place, so that records are replaced less. */
+/**
+ * Time of the last sign of life, RFC 3339. Updated in place, so that records are replaced less
+ * often.
+ */
 export interface LastSeen {
   at: string;
 }
 
 /**
- * Bytes of the smallest policies that were left out of a record: of the hub, and of those that were
- * applied in the cluster. Infinity: none was.
+ * Sizes of the smallest policies left out of a record, in bytes; Infinity: none. `hub`: of the
+ * hub's policies; `local`: of those that were applied in the cluster.
  */
 export interface LeftOut {
   readonly hub: number;
@@ -69,69 +72,72 @@ export interface LeftOut {
 export interface ClusterRecord {
   readonly name: string;
   readonly connected: boolean;
-  /** null: the agent observes its cluster, or says no ages, or is not connected. */
+  /** null: the agent observes its cluster, does not report ages, or is not connected. */
   readonly notObserved: NotObserved | null;
-  /** null: never. */
+  /** null: never seen. */
   readonly lastSeen: LastSeen | null;
   readonly offeredRevision: string | null;
-  /** Time of the hub at which it was offered, RFC 3339; null: not known. */
+  /** Time of the offer by the clock of the hub, RFC 3339; null: unknown. */
   readonly offeredAt: string | null;
-  /** Commit that the agent enforces; without a digest where it said so in a hello. */
+  /** Commit that the agent enforces. Its digest is null if only the hello named the commit. */
   readonly acked: AckedRevision | null;
   readonly nack: (Nack & { readonly time: string }) | null;
   readonly report: AgentClusterReport | null;
-  /** Baseline that its reports deviate from; null: its agent has no list, or has not reported. */
+  /**
+   * Baseline from which the reports deviate; null: the agent has no policy list, or has not
+   * reported.
+   */
   readonly baseline: Baseline | null;
   /**
-   * Reports by key: a ClusterPolicies, or those that were made by name where the list of the
-   * baseline is not known.
+   * Reports by key. A ClusterPolicies if the list of the baseline is known, else only the policies
+   * that are reported by name.
    */
   readonly policies: ReadonlyMap<string, PolicyReport>;
   /**
-   * Number of policies that the cluster reports by name and the hub does not keep; null: it keeps
-   * all.
+   * Number of policies that the cluster reports by name and the hub does not keep; null: all are
+   * kept.
    */
   readonly notKept: number | null;
   /**
-   * Smallest sizes of those. Not stored, and absent where they are not known: after a start a hub
-   * learns them from the next full report.
+   * Smallest sizes that were left out. Not stored: after a restart it is undefined until the next
+   * full report.
    */
   readonly leftOut?: LeftOut | undefined;
-  /** Time of the hub at which one of them last changed, RFC 3339; null: none was reported. */
+  /** Hub's time of the last change of `policies`, RFC 3339; null: none reported. */
   readonly policiesChanged: string | null;
-  /** Sequence number of the last report taken in. */
+  /** Sequence number of the last applied report. */
   readonly reportedSeq: number;
-  /** Time since when they are not those that the agent has reported. RFC 3339; null: they are. */
+  /** Time since when the record differs from the agent's reports, RFC 3339; null: they agree. */
   readonly divergedSince: string | null;
 }
 
-/** Something in the ledger changed; carries no content, readers query. */
+/** Notice that something in the ledger changed. It has no content: readers query the ledger. */
 export type LedgerChange =
   | { readonly kind: 'source' }
   | { readonly kind: 'desired'; readonly revision: string }
   | { readonly kind: 'cluster'; readonly cluster: string }
   | { readonly kind: 'event'; readonly event: EventView }
-  /** The database had lost commits, and was read again: what agents reported may be missing. */
+  /** The database lost commits and was read again. Reports of agents may be missing. */
   | { readonly kind: 'lost' };
 
-/** Connection of an agent; separates the messages on it from those on other connections. */
+/** Connection of an agent. Distinguishes its messages from those of other connections. */
 export interface AgentStream {
-  /** Unique identifier, never used before. */
+  /** Unique id, never reused. */
   readonly id: string;
-  /** Whether it is still open at this hub. */
+  /** Whether the connection is still open at this hub. */
   readonly isOpen: () => boolean;
 }
 
-/** A page of the events that pass a filter. */
+/** Query for a page of events that match a filter. */
 export interface EventQuery extends EventFilter {
-  /** Events with a lower id only. */
+  /** Exclusive upper bound of the id. */
   readonly before?: number;
   readonly limit: number;
-  /** Ends the search when aborted. */
+  /** Stops the search. */
   readonly signal?: AbortSignal;
 }
 
-/** A page of events. */
+/** Page of events. */
 export interface FoundEvents {
   /** Newest first. */
   readonly events: readonly EventView[];
@@ -139,116 +145,112 @@ export interface FoundEvents {
   readonly next: number | null;
 }
 
-/** State of the ledger's database. `since`: RFC 3339. */
+/** Health of the ledger's database. `since`: RFC 3339. */
 export type LedgerHealth = { readonly ok: true } | { readonly ok: false; readonly since: string; readonly message: string };
 
-/** Result of taking in a report. */
+/** Result of applying a report. */
 export interface AppliedReport {
   /**
-   * CPU time that it took once the call had returned, in milliseconds: reports are taken in
-   * together with what else waits.
+   * CPU time spent after the call had returned, in milliseconds. Reports are applied in batches
+   * with other changes.
    */
   readonly cpuMs: number;
 }
 
-/**
- * State of the fleet as the hub knows it, read from memory. A part of it can be shown to callers
- * who see a part of the fleet.
- */
+/** State of the fleet, read from memory. A scope restricts it to a part of the fleet. */
 export interface FleetState {
   source(): Promise<SourceView | null>;
   desired(): Promise<Desired | null>;
-  /** Clusters that are registered in the desired state or were ever seen, by name. */
+  /** Returns all clusters that are registered in the desired state or were ever seen, by name. */
   clusters(): Promise<readonly ClusterRecord[]>;
   cluster(name: string): Promise<ClusterRecord | null>;
-  /** Newest first. */
+  /** Returns events, newest first. */
   events(query: EventQuery): Promise<readonly EventView[]>;
   searchEvents(query: EventQuery): Promise<FoundEvents>;
-  /** Counts events, up to `limit`. A filter by text or time counts those in memory. */
+  /** Counts events, up to `limit`. Text and time filters count only events in memory. */
   countEvents(query: EventFilter & { readonly limit: number }): Promise<number>;
   /**
-   * State of a policy in a cluster at a time, as far as it was known; also of a cluster that is
-   * gone.
+   * Returns the state of a policy in a cluster at a time, as far as it was known. Also works for
+   * clusters that were forgotten.
    */
   policyStateAt(query: StateQuery): Promise<PolicyStateAt>;
-  /** Changes of a cluster and of a policy in it; may be a few more than the limit. */
+  /** Returns changes of a cluster and of a policy in it. May exceed the limit by a few. */
   clusterHistory(query: HistoryQuery): Promise<FoundHistory>;
-  /** Values that other parts of the hub keep, such as the rollouts of commits. */
+  /** Values of other parts of the hub, such as the rollouts of commits. */
   readonly records: KeyedReader;
-  /** @returns a function that ends the subscription. */
+  /** Registers a handler for changes. @returns a function that ends the subscription */
   subscribe(handler: (change: LedgerChange) => void): () => void;
 }
 
 /**
- * Writes of the hub. One resolves when it is as durable as the implementation promises; it waits
- * while a database is away. Writes of one cluster take effect in the order of the calls. The stream
- * that was opened last, at whichever hub, speaks for its cluster: a write that names another one
- * changes nothing and rejects with {@link StreamReplacedError}. A write without a stream is always
- * taken.
+ * Writes of the hub. Each resolves when it is durable, and waits while the database is unavailable.
+ * Writes of one cluster take effect in the order of the calls. The stream opened last, at any hub,
+ * is the current one of its cluster: a write by another stream changes nothing and rejects with
+ * {@link StreamReplacedError}. A write without a stream is always applied.
  */
 export interface Journal {
   setSource(source: SourceView): Promise<void>;
-  /** Sets the desired state. The ledger stores only its revision; Git has the rest. */
+  /** Sets the desired state. Only its revision is stored; the content is in Git. */
   setDesired(desired: Desired): Promise<void>;
   /**
-   * Notes that the cluster is connected. This stream speaks for it from now on.
+   * Records that the cluster is connected, and makes this stream the current one.
    *
-   * @param said outOfDate: parts not observed, default none. isNew: the agent has accepted no
-   * commit
+   * @param state outOfDate: parts that are not observed, default none. isNew: the agent has
+   * accepted no commit
    */
   openStream(
     cluster: string,
     stream: AgentStream,
-    said?: { readonly outOfDate?: readonly string[]; readonly isNew?: boolean },
+    state?: { readonly outOfDate?: readonly string[]; readonly isNew?: boolean },
   ): Promise<void>;
   setConnected(cluster: string, connected: boolean, stream?: AgentStream): Promise<void>;
-  /** Notes the agent's confirmation on its stream that the cluster is as the ledger has it. */
+  /** Records that the agent confirmed the ledger's state of its cluster. */
   confirmStream(cluster: string, stream: AgentStream): Promise<void>;
-  /** Notes that the ledger differs from the reports of the agent, until the next report. */
+  /** Records that the ledger differs from the agent's reports, until the next report. */
   setDiverged(cluster: string, stream: AgentStream): Promise<void>;
   /**
-   * A sign of life on a stream. Kept in memory; written every few minutes, and at once where the
-   * cluster does not count as connected by it.
+   * Records a sign of life. Kept in memory and written every few minutes. Written at once if the
+   * cluster did not count as connected.
    */
   noteSeen(cluster: string, stream: AgentStream): Promise<void>;
-  /** Notes the parts that a connected agent does not observe; written only where they differ. */
+  /** Records the parts that a connected agent does not observe. Written only if they changed. */
   noteObserved(cluster: string, outOfDate: readonly string[], stream: AgentStream): Promise<void>;
-  /** Makes this hub read these clusters as not observed. Kept in memory of this hub only. */
+  /** Makes this hub show these clusters as not observed. Kept in memory only. */
   suspendObservation(clusters: readonly string[]): void;
   /** Ends {@link suspendObservation}. */
   resumeObservation(clusters: readonly string[]): void;
-  /** @param at RFC 3339; default: now */
+  /** Records the offer of a revision. @param at time of the offer, RFC 3339; default: now */
   setOffered(cluster: string, revision: string, stream?: AgentStream, at?: string): Promise<void>;
   setAck(cluster: string, answer: AckedRevision, stream?: AgentStream): Promise<void>;
   /**
-   * @param nack told false: kept as the cluster's state, without an entry of the audit log. Default
-   * true; nothing new is never told
+   * @param nack `told: false` keeps it out of the audit log; default true. A refusal that repeats
+   * the last one is never logged
    */
   setNack(cluster: string, nack: Nack & { readonly told?: boolean }, stream?: AgentStream): Promise<void>;
   /**
-   * Takes a report in; a full one replaces the cluster's policies. What is beyond the cluster's
-   * quota is left out, and `notKept` says so.
+   * Applies a report. A full report replaces the cluster's policies. Policies beyond the cluster's
+   * quota are left out and counted in `notKept`.
    *
-   * @throws ReportGapError where a delta does not follow on the last report
+   * @throws ReportGapError if a delta does not follow the last report
    */
   applyReport(cluster: string, report: AnsweringReport, stream?: AgentStream): Promise<AppliedReport>;
-  /** Whether policies that were left out of a cluster's record may fit in by now. */
+  /** Whether there may be room again for policies that were left out of a cluster's record. */
   hasRoom(cluster: string): Promise<boolean>;
   addEvent(cluster: string | null, event: ClusterEvent): Promise<void>;
   /**
-   * Whether a list is known. One that is not in memory is looked up, for each cluster a second
-   * after it named the last that was not found.
+   * Whether a policy list is known. A list that is not in memory is looked up in the database, for
+   * each cluster at most once a second after a lookup that found nothing.
    */
   knowsList(digest: string, cluster: string): Promise<boolean>;
   /**
-   * Takes the list of an agent of which only names and digests are known: those that no known list
-   * has are left out.
+   * Adds the policy list of an agent, of which only names and digests are known. Policies that are
+   * in no known list are left out.
    *
-   * @returns false: the digest is not theirs
+   * @returns false if the digest does not match the list
    */
   addList(digest: string, policies: readonly (readonly [name: string, digest: string])[]): Promise<boolean>;
   /**
-   * Removes all that is known of a cluster but its history; one that is connected stays as it is.
+   * Removes everything that is known of a cluster except its history. A connected cluster is kept.
    */
   forgetCluster(cluster: string): Promise<void>;
   readonly audit: AuditLog;
@@ -258,36 +260,38 @@ export interface Journal {
   waitingWrites(): number;
 }
 
-/** This hub among those on the same database, one of which leads. */
+/** Relation of this hub to the other hubs on the same database, one of which leads. */
 export interface Lease {
   /**
-   * Milliseconds since this hub last knew all that others on the same database had written; 0: it
-   * is alone.
+   * Milliseconds since this hub last had all changes of the other hubs; 0: there is only one hub.
    */
   behindMs(): number;
-  /** Whether this hub leads: records the repository, clears the history, signs checkpoints. */
+  /** Whether this hub leads: it records the repository, prunes history and signs checkpoints. */
   leads(): boolean;
-  /** Registers a handler for each term of this hub; called at once if it already leads. */
+  /** Registers a handler for the start of each term of this hub; called at once if it leads. */
   onLead(handler: () => void): void;
-  /** Notifies the other hubs on the same database that the repository may have changed. */
+  /** Notifies the other hubs that the repository may have changed. */
   shareHint(): void;
-  /** Registers a handler for the hints that other hubs share. */
+  /** Registers a handler for the hints of other hubs. */
   onSharedHint(handler: () => void): void;
-  /** Asks the other hubs, for 3 s by default. @returns the first answer; undefined: none in time */
+  /**
+   * Asks the other hubs, for 3 s by default.
+   *
+   * @returns the first answer; undefined: no answer in time
+   */
   ask(question: string, withinMs?: number): Promise<string | undefined>;
-  /** @param answer undefined: this hub does not know it */
+  /** @param answer resolves to undefined if this hub does not know the answer */
   onAsked(answer: (question: string) => Promise<string | undefined>): void;
 }
 
 /**
- * Ledger of the hub, step ⑧: everything that the hub remembers. Other parts take the one of the
- * three that they need; only who opens it has it whole.
+ * Ledger of the hub, step ⑧. Other parts depend on one of its three interfaces; only the part that
+ * opens the ledger has all of it.
  */
 export interface Ledger extends FleetState, Journal, Lease {
   readonly records: KeyedStore;
   /**
-   * Writes what waits, as far as the database answers within a few seconds, and lets go of
-   * everything.
+   * Writes pending changes if the database answers within a few seconds, then releases everything.
    */
   close(): Promise<void>;
 }

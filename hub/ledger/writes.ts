@@ -3,7 +3,7 @@ import type { PolicyList } from './policies/index.ts';
 import type { AgentStream, AnsweringReport, AppliedReport, Journal } from './types.ts';
 
 type WithoutTime<C> = C extends unknown ? Omit<C, 'time'> : never;
-/** A change whose time is that of its submission. */
+/** Change without its time, which is that of its submission. */
 export type ChangeInput = WithoutTime<Change>;
 
 interface Writes
@@ -21,13 +21,15 @@ interface Writes
     | 'forgetCluster'
   > {
   setObserved(cluster: string, outOfDate: readonly string[], stream: AgentStream): Promise<void>;
-  /**
-   * Applies a report as a ledger does. @param list of the baseline of the report, if it is known
-   */
+  /** Applies a report. @param list policy list of the report's baseline, if known */
   applyReport(cluster: string, report: AnsweringReport, stream?: AgentStream, list?: PolicyList): Promise<AppliedReport>;
 }
 
-/** The writes of a ledger, each as a change. @param submit resolves once a change is durable */
+/**
+ * Creates the write methods of a ledger. Each submits a change.
+ *
+ * @param submit resolves once a change is durable
+ */
 export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes => {
   const outcomeOf = async (stream: AgentStream | undefined, change: WithoutTime<ClusterChange>): Promise<ClusterOutcome> => {
     const outcome: ClusterOutcome = {};

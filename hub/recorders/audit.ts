@@ -3,7 +3,7 @@ import type { Logger } from '@fso/shared/runtime';
 import type { AuditRecord, OnAudit } from '../access/index.ts';
 import type { Journal } from '../ledger/index.ts';
 
-/** Message of an audit record in one line, for people. */
+/** Formats an audit record as one line of text. */
 export const auditMessage = ({ actor, from, action, subject, outcome, detail }: AuditRecord): string => {
   const who = `${actor.name} (${actor.kind}${actor.roles.map((role) => `, ${role}`).join('')}) from ${from}`;
   const what = [action, subject].filter((part) => part !== '').join(' ');
@@ -17,7 +17,7 @@ const eventOf = (record: AuditRecord): ClusterEvent => ({
   message: auditMessage(record),
 });
 
-/** `createToken` as the audit log names it: `api.create-token`. */
+/** Returns the audit action for an operation, such as `api.create-token` for `createToken`. */
 const actionOf = (operation: string): string => `api.${operation.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 const entryOf = ({ actor: { kind, id, name, roles }, from, action, subject, outcome, detail, requestId }: AuditRecord): NewAuditEntry => ({
@@ -29,8 +29,8 @@ const entryOf = ({ actor: { kind, id, name, roles }, from, action, subject, outc
 });
 
 /**
- * Writes each change by a caller, and each attempt, into the log, the audit log and the events of
- * the hub.
+ * Writes each change by a caller, and each attempt, to the log, the audit log and the events of the
+ * hub.
  */
 export const recordAudit =
   ({ ledger, logger }: { ledger: Journal; logger: Logger }): OnAudit =>

@@ -12,14 +12,14 @@ const SEVERITY: Readonly<Record<IdentityEvent['reason'], ClusterEvent['severity'
   EnrolmentRefused: 'warning',
 };
 /**
- * Anybody can cause refusals: they must not wash the history out, nor fill the audit log. One a
- * minute for each cluster.
+ * Limit of recorded refusals: one a minute per cluster. Anyone can cause refusals, and they must
+ * not displace the history or fill the audit log.
  */
 const REFUSALS = { burst: 1, perSecond: 1 / 60, addresses: 10_000 };
 
 /**
- * Audit actions for events that agents cause. What people do to identities is in the audit log as a
- * call of the API.
+ * Audit actions of events that agents cause. Actions of people on identities are audited as API
+ * calls.
  */
 const ACTIONS: Readonly<Partial<Record<IdentityEvent['reason'], string>>> = {
   ClusterEnrolled: 'cluster.enrol',
@@ -28,7 +28,8 @@ const ACTIONS: Readonly<Partial<Record<IdentityEvent['reason'], string>>> = {
 };
 
 /**
- * Proven and claimed clusters count apart, so that claims cannot hide the refusals of a cluster.
+ * Key of the limit. Proven and claimed clusters are limited separately, so that claims cannot hide
+ * the refusals of a cluster.
  */
 const refusalKey = ({ cluster, claimed = '' }: IdentityEvent): string => (cluster === null ? `claimed ${claimed}` : `proven ${cluster}`);
 
@@ -41,8 +42,8 @@ const entriesOf = ({ reason, cluster, claimed, from, message }: IdentityEvent): 
 };
 
 /**
- * Writes events of identities into log, audit log and history (but for the renewals, one a day and
- * cluster). Resolves once it is kept; who is refused does not wait for that.
+ * Records identity events in the log, the audit log and the history (except renewals, which are
+ * daily for each cluster). Resolves once the event is stored; refusals do not wait for that.
  */
 export const recordIdentity = ({
   ledger,

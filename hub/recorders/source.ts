@@ -13,7 +13,7 @@ const describeProblem = (rejected: NonNullable<SourceView['rejected']>): string 
   return `${place}${first?.reason ?? 'unknown'}${more}`.slice(0, 4096);
 };
 
-/** Event of a commit that failed verification and is taken nevertheless, with FSO_VERIFY=warn. */
+/** Event of a commit that failed verification but was accepted because of FSO_VERIFY=warn. */
 const notTrusted = (revision: string, why = 'unknown'): NewEvent => ({
   severity: 'alert',
   reason: 'RevisionNotTrusted',
@@ -21,7 +21,7 @@ const notTrusted = (revision: string, why = 'unknown'): NewEvent => ({
   revision,
 });
 
-/** Lists the events that a change of the source brings. Pure. */
+/** Lists the events of a change of the source. Pure. */
 export const eventsOf = (before: SourceView, after: SourceView): readonly NewEvent[] => {
   const events: NewEvent[] = [];
   const { revision, rejected, error, verification } = after;
@@ -39,8 +39,8 @@ export const eventsOf = (before: SourceView, after: SourceView): readonly NewEve
 };
 
 /**
- * Carries the view of an earlier run over until the first fetch of this one has ended: the same
- * revision found again is no new event, and neither is a newer one that was refused. Pure.
+ * Keeps the view of an earlier run until the first fetch of this one has ended. Finding the same
+ * revision again, or the same refused one, is not a new event. Pure.
  */
 export const carryOver = (before: SourceView, view: SourceView): SourceView =>
   view.lastFetch !== null
@@ -54,8 +54,8 @@ interface RecordSourceDeps extends Pick<Runtime, 'clock' | 'logger'> {
 }
 
 /**
- * Keeps the ledger's view of the source, and what happened to it, current. Of several hubs the
- * leading one does; one that begins to lead goes on from what the ledger says.
+ * Keeps the ledger's view of the source current and records its events. Only the leading hub does;
+ * a new leader continues from the view in the ledger.
  */
 export const recordSource = async (source: Source, deps: RecordSourceDeps): Promise<void> => {
   const { ledger, clock, logger } = deps;
@@ -83,7 +83,7 @@ export const recordSource = async (source: Source, deps: RecordSourceDeps): Prom
   });
 };
 
-/** Entry of the audit log for a hub that starts or stops. */
+/** Audit entry for a start or stop of the hub. */
 export const lifeEntry = (action: 'hub.start' | 'hub.stop', version: string, detail: NewAuditEntry['detail'] = {}): NewAuditEntry => ({
   actor: { kind: 'hub', id: 'hub', roles: [] },
   from: null,

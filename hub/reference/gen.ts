@@ -1,6 +1,6 @@
 /**
- * Writes docs/openapi.json, the hub's pages of docs/reference/ and runbooks: part of `npm run gen`.
- * With `--check` it writes nothing and exits 1 when one is outdated.
+ * Writes docs/openapi.json, the hub's pages in docs/reference/ and the runbooks, as part of `npm
+ * run gen`. With `--check` it writes nothing, and exits with 1 if a file is outdated.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,9 +17,7 @@ import { createHubMetrics, registerHubReadings } from '../metrics.ts';
 import { buildOpenApi, createFailureCounter, createFleetGauges, createRequestTimer, ROUTES, type RouteAccess } from '../serve/index.ts';
 import { RUNBOOKS, type Runbook } from './runbooks.ts';
 
-/**
- * Pages about the alerts of the hub and the rules for Prometheus, with one runbook for each cause.
- */
+/** Pages about the alerts of the hub and the Prometheus rules, with one runbook per cause. */
 
 interface PrometheusRule {
   readonly alert: string;
@@ -38,7 +36,7 @@ const anchorOf = (cause: string): string => cause.toLowerCase();
 
 const RULES = ['fso-hub' as const, 'fso-agent' as const].flatMap(readRules);
 
-/** Rules of a cause, recognised by their links to its runbook. */
+/** Rules of a cause, recognized by their links to its runbook. */
 const rulesOf = (cause: string): readonly PrometheusRule[] =>
   RULES.filter(({ annotations }) => annotations.runbook_url.endsWith(`#${anchorOf(cause)}`));
 
@@ -46,13 +44,13 @@ const ruleOf = (cause: string): AlertRule | undefined => ALERT_RULES[cause as Al
 
 const severityOf = (cause: string): string => ruleOf(cause)?.severity ?? rulesOf(cause)[0]?.labels.severity ?? '';
 
-/** `5 min`, `1 h`, `at once` */
+/** Formats seconds as `5 min`, `1 h` or `at once`. */
 const describeSeconds = (seconds: number): string => {
   if (seconds === 0) return 'at once';
   return seconds % 3600 === 0 ? `${seconds / 3600} h` : `${seconds / 60} min`;
 };
 
-/** Duration from the notation of Prometheus, e.g. `5 min` for `5m`. */
+/** Formats a duration of Prometheus, such as `5 min` for `5m`. */
 const describeDuration = (text = ''): string =>
   text.replace(/(\d+)([mh])$/, (_, count, unit) => `${count} ${unit === 'm' ? 'min' : 'h'}`) || 'at once';
 
@@ -76,7 +74,7 @@ const alertReference: Generated = referencePage(
   ),
 );
 
-/** A line of Markdown for each sentence. */
+/** Puts each sentence on a line of its own. */
 const sentences = (text: string): string => text.replaceAll(/(?<=[a-z)`*\]][.?!]) +(?=[A-Z[`])/g, '\n  ');
 
 const section = ([cause, { meaning, check, remedy }]: readonly [string, Runbook]): string =>
@@ -184,7 +182,7 @@ const cli = referencePage(
 );
 
 const SAMPLES = join(import.meta.dirname, '..', '..', 'clusters', 'samples');
-/** Files that `fso init` writes: the samples, which it has with it where there is no checkout. */
+/** Generated copy of the sample files for `fso init`, which may run without a checkout. */
 const samples: Generated = {
   path: 'hub/cli/commands/repository/samples.json',
   content: `${JSON.stringify(

@@ -1,6 +1,6 @@
 import { ALERT_RULES, type AlertName } from '@fso/shared/api';
 
-/** Checks and remedies by cause. Links are those of a page in docs/operate. */
+/** Checks and remedies by cause. Links are relative to a page in docs/operate. */
 
 /** Texts of an alert's runbook. */
 export interface Runbook {
@@ -10,8 +10,8 @@ export interface Runbook {
 }
 
 /**
- * Runbooks of causes that are alerts of the hub: meaning and remedy are those of the alert, and
- * `more` is for people with a shell.
+ * Runbooks for alerts of the hub. Meaning and remedy are those of the alert; `more` is for people
+ * with a shell.
  */
 const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more?: string }>> = {
   SourceUnreachable: {
@@ -135,7 +135,10 @@ const runbookOf = ([name, { check, more }]: [string, (typeof OF_HUB)[AlertName]]
   return [name, { meaning, check, remedy: more === undefined ? remedy : `${remedy} ${more}` }];
 };
 
-/** Runbooks by cause: those of the hub's alerts, then those that only Prometheus sees. */
+/**
+ * Runbooks by cause: first those of the hub's alerts, then those of problems that only Prometheus
+ * can detect.
+ */
 export const RUNBOOKS: Readonly<Record<string, Runbook>> = {
   ...Object.fromEntries(Object.entries(OF_HUB).map(runbookOf)),
   HubAbsent: {

@@ -30,14 +30,14 @@ import { type AlertAccess, scopeAlerts } from './scope/scoped-alerts.ts';
 import type { ScopedLedger } from './scope/scoped-ledger.ts';
 import { scopeAgents, scopeEnrolment } from './scope/scoped-parts.ts';
 
-/** Longest time for which a reader may read nothing, in milliseconds. */
+/** Time after which an answer that its reader does not read is aborted, in milliseconds. */
 const UNREAD_MS = 30_000;
 
 /**
- * Cuts an answer whose reader reads nothing for a time: it would keep its slot and its memory
- * without end. A slow reader is not cut, nor one that waits for the hub.
+ * Aborts an answer whose reader has read nothing for a while, because it would keep its slot and
+ * memory forever. Slow readers, and readers that wait for the hub, are not affected.
  *
- * Node calls the timeout of a socket without traffic, also within one large write.
+ * Node.js emits the timeout of a socket without traffic even during one large write.
  */
 export const cutUnread =
   (unreadMs: number): RequestHandler =>
@@ -50,62 +50,62 @@ export const cutUnread =
 
 /** Settings of the API. */
 export interface ApiConfig {
-  /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */
+  /** Secret of Git webhooks; undefined: webhooks are accepted only from the hub's own machine. */
   readonly webhookSecret?: Secret | undefined;
-  /** Repository and ref of the pushes that cause a fetch; absent: every push does. */
+  /** Repository and ref whose pushes cause a fetch; undefined: every push does. */
   readonly git?: { readonly url: string; readonly ref: string };
   /** Addresses or networks of proxies whose X-Forwarded-For the hub trusts. */
   readonly trustedProxies?: readonly string[];
   /**
-   * Milliseconds: how old the copy of the revocations may be for calls that change something.
-   * Default 5 min.
+   * Maximum age of the copy of the revocations for calls that change something, in milliseconds.
+   * Default: 5 min.
    */
   readonly maxBehindMs?: number;
-  /** Folder of the built dashboard; absent: there is none. */
+  /** Folder of the built dashboard; undefined: no dashboard is served. */
   readonly dashboard?: string;
   /** Public key of the hub's checkpoints. */
   readonly auditKey: string;
   readonly stream?: StreamOptions | undefined;
-  /** Milliseconds for which a reader may take nothing of an answer. Default 30 s. */
+  /** Time after which an unread answer is aborted, in milliseconds. Default: 30 s. */
   readonly unreadMs?: number;
 }
 
 /** Parts of the process that the API uses. */
 export interface ApiRuntime extends Pick<Runtime, 'clock' | 'logger'> {
   readonly registry: Registry;
-  /** Absent: the hub never stops. */
+  /** Shutdown of the process; undefined: the hub never stops. */
   readonly shutdown?: Pick<Shutdown, 'draining' | 'closing'> | undefined;
-  /** Bounds the connections of callers that have proven nothing yet. Absent: nothing does. */
+  /** Limiter of connections by callers that have not authenticated yet; undefined: no limit. */
   readonly connections?: Pick<ConnectionLimiter, 'release'>;
 }
 
 /** Parts of the hub that routes read and write. */
 export interface ApiDeps {
   readonly ledger: Ledger;
-  /** Shared with everything else that reads the fleet. */
+  /** Index of the fleet, shared by all its readers. */
   readonly fleet: FleetReader;
-  /** Step ①: the hint of a webhook, and the documents of policies. */
+  /** Step ①: receives the hints of webhooks and provides policy documents. */
   readonly source: WebhookDeps['source'] & { readonly documents: PolicyDocuments };
-  /** Agents that are connected. */
+  /** Connected agents. */
   readonly agents: PolicyDeps['agents'];
-  /** Plans of changes, restricted to what a caller sees. */
+  /** Plans of changes. `within` restricts them to the grants of a caller. */
   readonly plans: PlanDeps['plans'] & { readonly within: (grants: readonly RoleGrant[]) => PlanDeps['plans'] };
   readonly access: Access;
   readonly alerts: Alerts;
-  /** Step ③: the rollout of the newest commit. */
+  /** Rollout of the newest commit, step ③. */
   readonly rollout: RolloutDeps['rollout'];
   /** Lister of the current issues. */
   readonly issues: IssueLister;
-  /** Called for every change that a caller made, or tried to make. */
+  /** Called for every change that a caller makes or attempts. */
   readonly onAudit: OnAudit;
-  /** Absent: agents do not enrol. */
+  /** Enrolment of clusters; undefined: agents do not enrol. */
   readonly enrolment?: (EnrolmentAccess & ForgetAccess) | undefined;
   /** Writes a backup of the ledger. */
   readonly backup: (target: Writable) => Promise<unknown>;
   readonly runtime: ApiRuntime;
 }
 
-/** Dependencies of scoped routes: each can be restricted to a scope. */
+/** Dependencies of scoped routes. Each can be restricted to a scope. */
 interface ScopedContext {
   readonly ledger: FleetState;
   readonly fleet: FleetReader;
@@ -118,14 +118,14 @@ interface ScopedContext {
   readonly config: ApiConfig;
 }
 
-/** Dependencies of the other routes; each sees only the part that it names. */
+/** Dependencies of all other routes. Each route sees only those that it names. */
 interface HubContext extends Omit<ApiDeps, 'onAudit'> {
   readonly config: ApiConfig;
   readonly countFailure: CountFailure;
   readonly logins: LoginLimits;
 }
 
-/** Restricts the context of scoped routes to a scope. */
+/** Builds the context of scoped routes for a scope. */
 const scopedContext = (whole: HubContext, ledger: ScopedLedger): ScopedContext => {
   const fleet = new FleetReader({
     ledger,
@@ -147,16 +147,16 @@ const scopedContext = (whole: HubContext, ledger: ScopedLedger): ScopedContext =
   };
 };
 
-/** `/policies/{name}` as express writes it. */
+/** Converts `/policies/{name}` to the notation of express. */
 const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
 /**
- * Step ⑨: the API for people, programs and webhooks. Registers metrics in the registry, so once per
+ * Creates the API for people, programs and webhooks, step ⑨. Registers metrics: call once per
  * registry.
  *
- * Every route names the least role that it needs. Open are /healthz, /readyz, the description of
- * the API, the login, the files of the dashboard, which contain nothing of the fleet, and the
- * webhook, which has a secret of its own.
+ * Every route names the least role that it needs. Open to everyone are /healthz, /readyz, the
+ * description of the API, the login, and the files of the dashboard, which contain no data of the
+ * fleet. The webhook is authenticated by its own secret.
  */
 export const createApi = (config: ApiConfig, { onAudit, ...deps }: ApiDeps): express.Express => {
   const { access, fleet, ledger, runtime } = deps;
@@ -169,7 +169,7 @@ export const createApi = (config: ApiConfig, { onAudit, ...deps }: ApiDeps): exp
   };
   const app = express();
   app.disable('x-powered-by');
-  // No answer is stored (no-store), so there is nothing to compare with.
+  // Answers are never stored (no-store), so ETags are of no use.
   app.disable('etag');
   app.set('trust proxy', [...(config.trustedProxies ?? [])]);
   app.use(

@@ -21,7 +21,9 @@ import { withoutAbsent } from './http/parameters.ts';
 export interface ListenersConfig extends Pick<ApiConfig, 'git' | 'webhookSecret' | 'maxBehindMs'> {
   readonly listen: ListenAddress;
   readonly agentListen: ListenAddress;
-  /** Certificate of the agents' listener; undefined: the identity's, or, without it, none. */
+  /**
+   * Certificate of the agents' listener; undefined: that of the identity, or none without identity.
+   */
   readonly agentTls: KeyPair | undefined;
   readonly apiToken: Secret | undefined;
   readonly access?: Omit<AccessSettings, 'apiToken'> & Pick<ApiConfig, 'trustedProxies'>;
@@ -34,14 +36,14 @@ export interface ListenersDeps extends Omit<ApiDeps, 'access' | 'enrolment' | 's
   readonly limits: DeliveryLimits['listener'] | undefined;
   readonly source: Source;
   readonly delivery: Delivery;
-  /** undefined: agents do not enrol. */
+  /** Identities of agents; undefined: agents do not enrol. */
   readonly identity: AgentListenerIdentity | undefined;
   readonly runtime: ApiDeps['runtime'] & { readonly shutdown: Shutdown };
-  /** Absent: nothing is traced. */
+  /** Tracer of commits; undefined: tracing is off. */
   readonly tracer?: CommitTracer | undefined;
 }
 
-/** Passes hints of a new commit on, to the source of this hub and of all others. */
+/** Passes hints of a new commit to the source of this hub and of all other hubs. */
 const hintsOf = ({ source, ledger, tracer }: ListenersDeps): ApiDeps['source'] => ({
   documents: source.documents,
   hint: (announced) => {
@@ -51,20 +53,20 @@ const hintsOf = ({ source, ledger, tracer }: ListenersDeps): ApiDeps['source'] =
   },
 });
 
-/** The open listeners of API and agents. */
+/** Open listeners of the API and of agents. */
 export interface Listeners {
   /** Base URL of the API. */
   readonly url: string;
   /** Base URL of the agents' listener, `ws:` or `wss:`. */
   readonly agentUrl: string;
-  /** Gives the agents' listener its next certificate in time. */
+  /** Replaces the certificate of the agents' listener before it expires. */
   readonly keepCertificate: (signal: AbortSignal) => Promise<void>;
   readonly closed: readonly Promise<void>[];
 }
 
 const DASHBOARD = join(import.meta.dirname, '..', 'dashboard', 'dist');
 
-/** The address for agents on other machines. */
+/** Returns the URL for agents on other machines. */
 const agentUrlOf = (listening: Listening, identity: AgentListenerIdentity | undefined): string => {
   const host = identity?.hosts[0];
   if (host === undefined) return listening.url.replace(/^http/, 'ws');
@@ -88,8 +90,10 @@ const listenBoth = async (
 };
 
 /**
- * Opens step ⑨ and the agents' side of step ④. Resolves once both listeners answer. @throws Error
- * when an address is taken
+ * Opens the API, step ⑨, and the listener of agents, part of step ④. Resolves once both accept
+ * connections.
+ *
+ * @throws Error if an address is in use
  */
 export const openListeners = async (config: ListenersConfig, deps: ListenersDeps): Promise<Listeners> => {
   const { ledger, identity, delivery, runtime, auditKey } = deps;

@@ -41,8 +41,8 @@ const openApiRoute: Route<unknown, HubScope> = {
 };
 
 /**
- * The route table: what express serves and what OpenAPI describes. Each route names what it works
- * with; the API has it all.
+ * Route table that express serves and OpenAPI describes. Each route names its dependencies; the API
+ * provides all of them.
  */
 export const ROUTES = [
   ...fleetRoutes,
@@ -75,7 +75,7 @@ export const ROUTES = [
   openApiRoute,
 ] as const;
 
-/** OpenAPI 3.1 of the hub, generated from the route table. */
+/** Builds the OpenAPI 3.1 description of the hub from the route table. */
 export function buildOpenApi(): object {
   return describeApi(ROUTES);
 }

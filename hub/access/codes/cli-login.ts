@@ -5,13 +5,13 @@ import { createSealedBox, newSecret, sameSecret } from '../secrets.ts';
 import type { Sessions } from '../sessions.ts';
 
 /**
- * Request of the command line for a login in the browser, as by a native application (RFC 8252, RFC
- * 7636).
+ * Request of the command line for a login in the browser, like that of a native application (RFC
+ * 8252, RFC 7636).
  */
 export interface CliRequest {
   /** Port of 127.0.0.1 on which the command waits. */
   readonly port: number;
-  /** S256 of a secret that only the command has. */
+  /** S256 challenge of a secret that only the command has. */
   readonly challenge: string;
   /** Opaque value, returned unchanged. */
   readonly state: string;
@@ -32,8 +32,8 @@ const MAX_CODES = 1000;
 const challengeOf = (verifier: string): string => createHash('sha256').update(verifier).digest('base64url');
 
 /**
- * Hands a session to the command line, by a code that is good once and only with the command's
- * secret.
+ * Creates the login of the command line. It gets a session by a code that is valid once, and only
+ * with the command's secret.
  */
 export const createCliLogin = (sessions: Sessions, clock: Clock) => {
   const box = createSealedBox<LoginRequest>(clock, FORM_MS);
@@ -41,11 +41,13 @@ export const createCliLogin = (sessions: Sessions, clock: Clock) => {
   const now = (): number => clock.now().getTime();
 
   return {
-    /** @returns what the form has to bring back: it is good for this session, and for a while */
+    /**
+     * @returns the value that the form has to return; valid for this session and for a limited time
+     */
     ask: (request: CliRequest, grant: Grant): Promise<string> => box.close({ ...request, session: grant.key }),
     /**
-     * @returns where the browser brings the code; undefined for a form that is not of this session,
-     * or too old
+     * @returns the URL to which the browser brings the code; undefined if the form is not of this
+     * session, or too old
      */
     approve: async (form: string | undefined, grant: Grant): Promise<string | undefined> => {
       const asked = await box.open(form);
@@ -56,17 +58,17 @@ export const createCliLogin = (sessions: Sessions, clock: Clock) => {
       return `http://127.0.0.1:${asked.port}/?${new URLSearchParams({ code, state: asked.state })}`;
     },
     /**
-     * @returns the id of a session for the command; undefined for a code that is unknown, used, too
-     * old or another one's
+     * @returns the id of a session for the command; undefined if the code is unknown, used, too old
+     * or of another command
      */
     exchange: async (code: string, verifier: string): Promise<string | undefined> => {
       const known = codes.get(code);
-      // A code is good for one try, by any caller.
+      // A code is valid for one attempt, by any caller.
       codes.delete(code);
       if (known === undefined || now() >= known.until || !sameSecret(known.challenge, challengeOf(verifier))) return undefined;
       const { principal, expiresAt, source, stillHolds } = known.grant;
       if (!(await stillHolds())) return undefined;
-      // Not beyond the login that it came from: that is when the roles were asked for.
+      // Ends with the original login, because its roles were determined then.
       return sessions.begin(principal, { byCookie: false, endsAt: expiresAt ?? undefined, source });
     },
   };

@@ -5,56 +5,62 @@ import type { Grant, Principal } from '../principal.ts';
 import { hashSecret, newSecret } from '../secrets.ts';
 import { StoredPrincipal, toStoredPrincipal } from '../session-store.ts';
 
-/** Time for which a login link is good, in ms. */
+/** Validity of a login link, in milliseconds. */
 export const LINK_MS = 600_000;
-/** Links that wait to be used, of one credential and of all. */
+/** Maximum number of unused links, per credential and in total. */
 const MAX_LINKS = { ofOne: 10, ofAll: 100 };
-/** Name of the one record for all links: what is removed from the store leaves its name behind. */
+/**
+ * Name of the only record for links. The store keeps the names of removed records, so links have no
+ * records of their own.
+ */
 const RECORD = 'links';
 
-/** A link as it is kept: without its code. */
+/** Stored link, without its code. */
 const LinkRecord = z.object({
   /** SHA-256 of the code, in hexadecimal. */
   hash: z.string().regex(/^[0-9a-f]{64}$/),
   principal: StoredPrincipal,
-  /** Key of the credential that it was made with. */
+  /** Key of the credential with which it was created. */
   source: z.string().max(100),
-  /** Milliseconds since 1970, as `endsAt`. */
+  /** Expiry in milliseconds since 1970, as `endsAt`. */
   until: z.int(),
-  /** End of the credential; null: it has none. */
+  /** Expiry of the credential; null: none. */
   endsAt: z.int().nullable(),
 });
 type LinkRecord = Readonly<z.infer<typeof LinkRecord>>;
 
-/** Login that a link gives: a session of its maker, which ends with the maker's credential. */
+/**
+ * Login by a link: a session of the person who created it, which ends with that person's
+ * credential.
+ */
 export interface LinkedLogin {
   readonly principal: Principal;
   readonly source: string;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970; undefined: the credential does not expire. */
   readonly endsAt: number | undefined;
 }
 
-/** Makes and uses up one-time links that sign a browser in. */
+/** Links that sign a browser in once. */
 export interface LoginLinks {
-  /** @returns the code of a new link, which is nowhere kept, and until when it is good */
+  /** Creates a link. @returns its code, which is stored nowhere, and its expiry */
   make(grant: Grant): Promise<{ code: string; until: number }>;
   /**
-   * Uses a link up, for all hubs that share the store.
+   * Uses up a link, for all hubs that share the store.
    *
-   * @returns undefined for a code that is unknown, used or too old, or whose credential has ended
+   * @returns undefined if the code is unknown, used or too old, or its credential has ended
    */
   redeem(code: string): Promise<LinkedLogin | undefined>;
 }
 
 class UnknownLink extends Error {}
 
-/** Reads the links of the record, without those that another version wrote in another form. */
+/** Parses the links of the record. Links in the format of another version are left out. */
 const parse = (value: unknown): readonly LinkRecord[] =>
   Array.isArray(value) ? value.flatMap((one) => LinkRecord.safeParse(one).data ?? []) : [];
 
 /**
- * Adds a link. Where there are too many, the oldest goes of the credential that has most of them:
- * no credential can push out the link of one that has fewer.
+ * Adds a link. If there are too many, drops the oldest link of the credential with the most links,
+ * so that no credential can displace links of one with fewer.
  */
 const add = (links: readonly LinkRecord[], link: LinkRecord): readonly LinkRecord[] => {
   const all = [...links, link];
@@ -71,10 +77,10 @@ const stored = (links: readonly LinkRecord[]): unknown =>
   links.length === 0 ? undefined : links.map((link) => ({ ...link, principal: toStoredPrincipal(link.principal) }));
 
 /**
- * Creates and redeems one-time links into the dashboard, hashed in the ledger: any hub on it
- * redeems what another one made.
+ * Creates and redeems one-time links into the dashboard. Their hashes are in the ledger, so any hub
+ * on it can redeem them.
  *
- * @param holds whether a credential would be taken now, by its key
+ * @param holds whether the credential with this key is currently valid
  */
 export const createLoginLinks = (records: KeyedStore, clock: Clock, holds: (source: string) => Promise<boolean>): LoginLinks => {
   const now = (): number => clock.now().getTime();
@@ -94,7 +100,7 @@ export const createLoginLinks = (records: KeyedStore, clock: Clock, holds: (sour
       const use = (before: unknown): unknown => {
         const links = openIn(before);
         found = links.find((link) => link.hash === hash);
-        // Thrown, so that the database is asked: another hub may have made it just now.
+        // Thrown, so that the database is asked: another hub may have created the link just now.
         if (found === undefined) throw new UnknownLink();
         return stored(links.filter((link) => link !== found));
       };

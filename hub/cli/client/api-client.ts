@@ -60,14 +60,14 @@ type ViolationFilter = Filter<'cluster' | 'policy' | 'namespace' | 'region' | 'a
 export type AlertFilter = Filter<'state' | 'severity' | 'name' | 'cluster' | 'policy' | 'team' | 'q' | 'sort'>;
 
 interface StreamOptions {
-  /** The stream goes on after this event, if the hub still can. */
+  /** Id of the last received event. The stream continues after it, if the hub still can. */
   readonly lastEventId?: string | undefined;
   readonly onOpen?: () => void;
 }
 
 const clusterPath = (name: string): string => `/clusters/${encodeURIComponent(name)}`;
 
-/** Adds the clusters that one answer has no room for. */
+/** Reads further pages of a policy's clusters. */
 const withAllClusters = async (requests: HubRequests, first: PolicyView, signal: AbortSignal | undefined): Promise<PolicyView> => {
   const clusters = [...first.clusters];
   for (let cursor = first.next; cursor !== null; ) {
@@ -100,36 +100,36 @@ async function* readStream(
     .pipeThrough(new EventSourceParserStream());
   for await (const { id = '', event, data } of messages) {
     const parsed = StreamEvent.safeParse({ event, data: JSON.parse(data) });
-    // A newer hub may send kinds that this version does not know.
+    // A newer hub may send events that this version does not know.
     if (parsed.success) yield { ...parsed.data, id };
   }
 }
 
-/** Calls for what is wrong, or would be. */
+/** Calls about issues, findings and plans. */
 const findingCalls = (requests: HubRequests) => ({
-  /** Current issues, by cause. */
+  /** Lists the current issues, grouped by cause. */
   issues: (query: Filter<'cluster'> = {}, signal?: AbortSignal) => requests.get(IssueList, '/issues', query, signal),
-  /** Owners whose next pods would be refused or stay pending. */
+  /** Lists owners whose next pods would be refused or stay pending. */
   risks: (query: Filter<'risk' | 'cluster' | 'policy' | 'namespace' | 'kind' | 'q' | 'sort'> = {}, signal?: AbortSignal) =>
     requests.list(RiskPage, '/risks', query, signal),
-  /** Owners whose pods were refused. */
+  /** Lists owners whose pods were refused. */
   denials: (query: Filter<'cluster' | 'policy' | 'namespace' | 'kind' | 'q' | 'sort'> = {}, signal?: AbortSignal) =>
     requests.list(DenialPage, '/denials', query, signal),
-  /** Denials added up. */
+  /** Sums denials by group. */
   denialGroups: (query: { readonly by: DenialGrouping }, signal?: AbortSignal) =>
     requests.list(DenialGroupPage, '/denial-groups', query, signal),
-  /** Plan of what files would change, compared with the commit in force. */
+  /** Plans what files would change, compared with the current commit. */
   plan: async (body: PlanRequest, signal?: AbortSignal) => {
-    // Loaded here: it is much for the commands that need none of it.
+    // Loaded on demand, because its module is large.
     const { Plan } = await import('@fso/shared/effects');
     return requests.send(Plan, '/api/v1/plans', { method: 'POST', body }, signal);
   },
-  /** Stored plans, newest first. */
+  /** Lists stored plans, newest first. */
   storedPlans: async (query: { limit?: number } = {}, signal?: AbortSignal) => {
     const { StoredPlanPage } = await import('@fso/shared/effects');
     return (await requests.get(StoredPlanPage, '/plans', query, signal)).items;
   },
-  /** Branches that the hub can plan, with their last plans. */
+  /** Lists branches that the hub can plan, with their last plans. */
   branches: async (signal?: AbortSignal) => {
     const { BranchList } = await import('@fso/shared/effects');
     return requests.get(BranchList, '/branches', {}, signal);
@@ -139,7 +139,7 @@ const findingCalls = (requests: HubRequests) => ({
     return requests.get(StoredPlanView, `/plans/${encodeURIComponent(id)}`, {}, signal);
   },
   violations: (query: ViolationFilter = {}, signal?: AbortSignal) => requests.list(ViolationPage, '/violations', query, signal),
-  /** A report of the whole fleet, as text of that format. */
+  /** Returns a report of the whole fleet as text in the given format. */
   report: (kind: 'risks' | 'denials' | 'processing' | 'issues', format: string, signal?: AbortSignal) =>
     requests.text(`/api/v1/reports/${kind}?format=${format}`, signal),
 });
@@ -153,14 +153,14 @@ const alertCalls = (requests: HubRequests) => ({
   endSilence: (id: string, signal?: AbortSignal) =>
     requests.send(SilenceView, `/api/v1/alerts/silences/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
   receivers: async (signal?: AbortSignal) => (await requests.get(ReceiverList, '/alerts/receivers', {}, signal)).items,
-  /** Makes the hub send a test notification to the receiver. */
+  /** Sends a test notification from the hub to the receiver. */
   testReceiver: (receiver: string, signal?: AbortSignal) =>
     requests.send(AlertTestView, '/api/v1/alerts/test', { method: 'POST', body: { receiver } }, signal),
 });
 
-/** Calls about the caller's session, and about tokens and links. */
+/** Calls about the caller's session, tokens and links. */
 const accessCalls = (requests: HubRequests) => ({
-  /** Session of the caller, as the hub sees it. */
+  /** Returns the session of the caller. */
   session: (signal?: AbortSignal) => requests.send(SessionView, '/auth/session', {}, signal),
   logout: (signal?: AbortSignal) => requests.send(LogoutView, '/auth/logout', { method: 'POST' }, signal),
   tokens: async (signal?: AbortSignal) => (await requests.get(TokenList, '/tokens', {}, signal)).items,
@@ -168,13 +168,13 @@ const accessCalls = (requests: HubRequests) => ({
     requests.send(CreatedToken, '/api/v1/tokens', { method: 'POST', body }, signal),
   revokeToken: (id: string, signal?: AbortSignal) =>
     requests.send(TokenView, `/api/v1/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
-  /** Makes a link that signs a browser in once. */
+  /** Creates a link that signs a browser in once. */
   createLoginLink: (signal?: AbortSignal) => requests.send(LoginLinkView, '/api/v1/login-links', { method: 'POST' }, signal),
 });
 
 /**
- * Client of one hub. Every method throws {@link HubError}; lists are read to their last page unless
- * `limit` says otherwise: then they are the newest (at most 500), newest first.
+ * Creates the client of one hub. All methods throw {@link HubError}. Lists are read to their last
+ * page; with `limit`, only the newest items are read (at most 500), newest first.
  */
 export const createHubClient = (options: HubClientOptions) => {
   const requests = new HubRequests(options);
@@ -186,7 +186,7 @@ export const createHubClient = (options: HubClientOptions) => {
     resumeRollout: (body: RolloutResume, signal?: AbortSignal) =>
       requests.send(ResumedRollout, '/api/v1/rollout/resume', { method: 'POST', body }, signal),
     source: (signal?: AbortSignal) => requests.get(SourceView, '/source', {}, signal),
-    /** Policies with the reports of all clusters; `policySummaries` has numbers instead. */
+    /** Lists policies with the reports of all clusters; `policySummaries` has only counts. */
     policies: async (query: PolicyFilter = {}, signal?: AbortSignal): Promise<PolicyView[]> => {
       const items = await requests.list(PolicyPage, '/policies', query, signal);
       const whole: PolicyView[] = [];
@@ -199,9 +199,9 @@ export const createHubClient = (options: HubClientOptions) => {
     policy: async (key: string, signal?: AbortSignal) =>
       withAllClusters(requests, await requests.get(PolicyView, `/policies/${policyPath(key)}`, {}, signal), signal),
     /**
-     * Full report of a policy by the agent of one cluster.
+     * Returns the full report of a policy by the agent of one cluster.
      *
-     * @throws the hub's problem where the cluster does not have it
+     * @throws HubError if the cluster does not have it
      */
     policyDetail: async (key: string, cluster: string, signal?: AbortSignal) => {
       const [detail] = (await requests.get(PolicyDetailPage, `/policy-details/${policyPath(key)}`, { cluster }, signal)).items;
@@ -212,14 +212,15 @@ export const createHubClient = (options: HubClientOptions) => {
       requests.list(ClusterPage, '/clusters', query, signal),
     cluster: (name: string, signal?: AbortSignal) => requests.get(ClusterView, clusterPath(name), {}, signal),
     enrolments: (signal?: AbortSignal) => requests.list(EnrolmentPage, '/enrolments', {}, signal),
-    /** Makes a token and invalidates the one before, if it was not used. */
+    /** Creates a token and invalidates an unused previous one. */
     createEnrolmentToken: (cluster: string, ttlSeconds: number, signal?: AbortSignal) =>
       requests.send(EnrolmentTokenView, `/api/v1${clusterPath(cluster)}/enrolment-token`, { method: 'POST', body: { ttlSeconds } }, signal),
     revokeCluster: (cluster: string, signal?: AbortSignal) =>
       requests.send(EnrolmentView, `/api/v1${clusterPath(cluster)}/revoke`, { method: 'POST' }, signal),
     /**
-     * Removes a cluster that is neither registered nor connected. @param options force: also while
-     * the hub cannot tell whether it is registered
+     * Removes a cluster that is neither registered nor connected.
+     *
+     * @param options `force`: remove it even if the hub does not know whether it is registered
      */
     forgetCluster: (cluster: string, { force = false }: { readonly force?: boolean } = {}, signal?: AbortSignal) =>
       requests.send(ForgottenCluster, `/api/v1${clusterPath(cluster)}${force ? '?force=true' : ''}`, { method: 'DELETE' }, signal),
@@ -230,31 +231,34 @@ export const createHubClient = (options: HubClientOptions) => {
       (await requests.get(CommitPage, '/commits', query, signal)).items,
     commit: (revision: string, signal?: AbortSignal) =>
       requests.get(CommitActivity, `/commits/${encodeURIComponent(revision)}`, {}, signal),
-    /** @param query at: RFC 3339; absent: now */
+    /** @param query `at`: RFC 3339; default: now */
     policyState: (cluster: string, query: { policy: string; at?: string }, signal?: AbortSignal) =>
       requests.get(PolicyStateView, `${clusterPath(cluster)}/state`, query, signal),
-    /** The newest `limit` changes, and a few more where several came at once, newest first. */
+    /**
+     * Returns the newest `limit` changes, newest first. May return a few more, if several happened
+     * at once.
+     */
     clusterHistory: (cluster: string, { policy, limit }: { policy: string; limit?: number }, signal?: AbortSignal) =>
       requests.newestOf(limit ?? DEFAULT_CHANGES, (page) =>
         requests.get(ClusterHistoryPage, `${clusterPath(cluster)}/history`, { policy, ...page }, signal),
       ),
     audit: async (query: { action?: string; actor?: string; subject?: string; limit?: number } = {}, signal?: AbortSignal) =>
       (await requests.get(AuditPage, '/audit', query, signal)).items,
-    /** The whole audit log, oldest first, from behind an entry. */
+    /** Yields the whole audit log after an entry, oldest first. */
     wholeAudit: (after = 0, signal?: AbortSignal) => readWholeAudit(requests, after, signal),
     auditProofs: (signal?: AbortSignal) => requests.get(AuditProofs, '/audit/proofs', {}, signal),
     ...accessCalls(requests),
-    /** A backup of the ledger, as it comes. */
+    /** Returns a backup of the ledger as a stream. */
     backup: async (signal?: AbortSignal) =>
       (await requests.fetch('/api/v1/backup', { headers: {} }, signal)).body ?? new ReadableStream<Uint8Array>(),
-    /** Makes the hub read the repository now. */
+    /** Makes the hub fetch the repository now. */
     fetchSource: async (signal?: AbortSignal): Promise<void> => {
       await requests.send(FetchHint, '/api/v1/source/fetch', { method: 'POST' }, signal);
     },
-    /** Live events; ends when the hub closes the stream, throws when it breaks. */
+    /** Yields live events. Ends when the hub closes the stream; throws if the connection breaks. */
     stream: (given: StreamOptions, signal: AbortSignal) => readStream(requests, given, signal),
   };
 };
 
-/** Client of the hub's API, one method a route. @throws HubError by its methods */
+/** Client of the hub's API, with one method per route. All methods throw HubError. */
 export type HubClient = ReturnType<typeof createHubClient>;

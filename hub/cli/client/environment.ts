@@ -5,11 +5,14 @@ import { join } from 'node:path';
 export interface CliEnvironment {
   readonly server: string | undefined;
   readonly token: string | undefined;
-  /** Static token of the hub whose environment this is, as in its pod, or a file with it. */
+  /**
+   * Static token of the hub in whose environment the command runs, such as its pod, or a file with
+   * it.
+   */
   readonly hubToken: { readonly text: string } | { readonly file: string } | undefined;
-  /** Folder in which `fso login` keeps its tokens. */
+  /** Folder in which `fso login` stores tokens. */
   readonly configFolder: string;
-  /** https://no-color.org: any value but the empty one. */
+  /** Whether colours are disabled (https://no-color.org): any non-empty value. */
   readonly noColor: boolean;
 }
 
@@ -27,12 +30,17 @@ export const readEnvironment = (env: NodeJS.ProcessEnv): CliEnvironment => ({
   noColor: (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb',
 });
 
-/** Name of the pod that the command runs in, which Kubernetes gives it as its host name. */
+/**
+ * Name of the pod in which the command runs, which is its host name; undefined outside of
+ * Kubernetes.
+ */
 export const podName = (env: NodeJS.ProcessEnv): string | undefined =>
   env['KUBERNETES_SERVICE_HOST'] === undefined ? undefined : hostname();
 
 /**
- * Environment of git, without the hub's settings, some of which are secrets. @param more variables
+ * Returns the environment of git, without the hub's settings, some of which are secrets.
+ *
+ * @param more additional variables
  */
 export const gitEnvironment = (env: NodeJS.ProcessEnv, more: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
   PATH: env['PATH'],

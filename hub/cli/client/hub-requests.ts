@@ -2,11 +2,11 @@ import { type Page, ProblemDetails } from '@fso/shared/api';
 import { parseRetryAfter } from '@fso/shared/retry-after';
 import type { z } from 'zod';
 
-/** An answer of the hub that is not the one asked for. `status` 0: there was no answer. */
+/** Thrown if the hub answers with an error, or does not answer. `status` 0: no answer. */
 export class HubError extends Error {
   readonly status: number;
   readonly problem: ProblemDetails | undefined;
-  /** Time after which the hub may be asked again, ms; undefined: it names none. */
+  /** Time after which to retry, in milliseconds; undefined: not given. */
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, status: number, options: HubErrorOptions = {}) {
@@ -22,23 +22,23 @@ interface HubErrorOptions extends ErrorOptions {
   readonly retryAfterMs?: number | undefined;
 }
 
-/** Address of the hub, and the caller's token. */
+/** Address of the hub, and token of the caller. */
 export interface HubClientOptions {
-  /** http://127.0.0.1:8080 */
+  /** Base URL, such as http://127.0.0.1:8080. */
   readonly server: string;
   readonly token?: string | undefined;
 }
 
-/** Most items of a page. */
+/** Maximum number of items of a page. */
 const PAGE = 500;
 
-/** Method and JSON body of a request; default GET without a body. */
+/** Method and JSON body of a request. Default: GET without a body. */
 export interface Call {
   readonly method?: 'POST' | 'DELETE';
   readonly body?: unknown;
 }
 
-/** Query parameters; undefined ones are left out. */
+/** Query parameters. Undefined ones are left out. */
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 const problemOf = async (response: Response): Promise<HubError> => {
@@ -55,7 +55,7 @@ const problemOf = async (response: Response): Promise<HubError> => {
 const withoutUndefined = (query: Query): [string, string][] =>
   Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]));
 
-/** Requests to one hub. Every method throws {@link HubError}. */
+/** Requests to one hub. All methods throw {@link HubError}. */
 export class HubRequests {
   readonly #server: string;
   readonly #root: string;
@@ -80,7 +80,7 @@ export class HubRequests {
     return response;
   }
 
-  /** Reads an answer of text, e.g. a report. */
+  /** Reads an answer as text, such as a report. */
   async text(path: string, signal?: AbortSignal): Promise<string> {
     const response = await this.fetch(path, { headers: {} }, signal);
     try {
@@ -105,7 +105,7 @@ export class HubRequests {
     return this.send(schema, `/api/v1${path}${search === '' ? '' : `?${search}`}`, {}, signal);
   }
 
-  /** Reads pages until there are as many items. A page can be empty though there are more. */
+  /** Reads pages until there are enough items. A page may be empty although more follow. */
   async newestOf<T>(count: number, read: (query: Query) => Promise<{ items: T[]; next: string | null }>): Promise<T[]> {
     const items: T[] = [];
     for (let cursor: string | null | undefined; cursor !== null && items.length < count; ) {

@@ -8,7 +8,7 @@ import { tokenColumns } from '../render/columns.ts';
 import { type Facts, type Format, writeData, writeFacts, writeRows } from '../render/output.ts';
 import { age } from '../render/text.ts';
 
-/** Whether a token is a session from a login in the browser, not an API token. */
+/** Whether a token is a session from a login in the browser, as opposed to an API token. */
 const isLogin = (token: string): boolean => token.startsWith(CLI_SESSION);
 
 const MAX_TOKEN_LENGTH = 16_384;
@@ -33,7 +33,7 @@ const tokenFor = async (context: Context, withToken: boolean): Promise<string> =
   return browserLogin(context);
 };
 
-/** `fso login`: stores a token for the hub once the hub accepts it. */
+/** Runs `fso login`: stores a token once the hub has accepted it. */
 export const login = async (context: Context, { withToken }: { withToken?: boolean }): Promise<void> => {
   const token = await tokenFor(context, withToken === true);
   const session = await (await context.connect(token)).session();
@@ -42,8 +42,8 @@ export const login = async (context: Context, { withToken }: { withToken?: boole
 };
 
 /**
- * `fso logout`: removes the stored token; a login also ends at the hub, an API token stays valid
- * until it is revoked.
+ * Runs `fso logout`: removes the stored token. A login also ends at the hub; an API token stays
+ * valid until it is revoked.
  */
 export const logout = async (context: Context): Promise<void> => {
   const token = context.credentials.get(context.server);
@@ -53,7 +53,7 @@ export const logout = async (context: Context): Promise<void> => {
   if (isLogin(token)) await (await context.connect(token)).logout();
 };
 
-/** Scopes of the grants; none where the role is for everything. */
+/** Scopes of the grants; none if the role is unscoped. */
 const scopeFacts = (grants: SessionView['grants']): Facts =>
   grants.every(isUnscoped) ? [] : grants.map((grant) => ['Scope', `${grant.role} for ${describeScope(grant)}`]);
 
@@ -67,9 +67,9 @@ const whoFacts = ({ kind, id, name, role, grants, expiresAt }: SessionView, now:
 ];
 
 /**
- * `fso login-link`: the link alone on standard output.
+ * Runs `fso login-link`: prints only the link on standard output.
  *
- * @param pod name of the pod in which the command runs, if in one
+ * @param pod name of the pod in which the command runs, if any
  */
 export const loginLink = async (context: Context, pod: string | undefined): Promise<void> => {
   const { code, origin, expiresAt } = await (await context.connect()).createLoginLink();
@@ -84,7 +84,7 @@ export const loginLink = async (context: Context, pod: string | undefined): Prom
   );
 };
 
-/** `fso whoami` */
+/** Runs `fso whoami`. */
 export const whoami = async (context: Context, { output }: { output: Format }): Promise<void> => {
   const session = await (await context.connect()).session();
   if (output === 'json' || output === 'yaml') return writeData(context, output, session);
@@ -95,13 +95,13 @@ export const whoami = async (context: Context, { output }: { output: Format }): 
 export interface TokenOptions {
   readonly role: Role;
   readonly expires: number;
-  /** YAML, as in the file of roles. */
+  /** Cluster selector in YAML, as in the roles file. */
   readonly clusters?: string;
   readonly policies?: string;
   readonly output: Format;
 }
 
-/** @throws CliError that says where in the text the problem is */
+/** Parses a selector. @throws CliError with the place of the problem in the text */
 const parseSelector = <S extends z.ZodType>(schema: S, option: string, text: string | undefined): z.output<S> | undefined => {
   if (text === undefined) return undefined;
   const decoded = decodeValue(schema, { path: option, text });
@@ -109,7 +109,7 @@ const parseSelector = <S extends z.ZodType>(schema: S, option: string, text: str
   throw new CliError(decoded.problems.map(({ path, line, column, reason }) => `${path}:${line}:${column}: ${reason}`).join('\n'));
 };
 
-/** `fso tokens create`: the token alone on standard output, for `$(…)` and pipes. */
+/** Runs `fso tokens create`: prints only the token on standard output, for `$(…)` and pipes. */
 export const createToken = async (context: Context, name: string, options: TokenOptions): Promise<void> => {
   const clusters = parseSelector(ClusterScope, '--clusters', options.clusters);
   const policies = parseSelector(PolicyScopeSelector, '--policies', options.policies);
@@ -123,19 +123,19 @@ export const createToken = async (context: Context, name: string, options: Token
   context.out(`${created.token}\n`);
 };
 
-/** `fso tokens list` */
+/** Runs `fso tokens list`. */
 export const listTokens = async (context: Context, { output }: { output: Format }): Promise<void> => {
   const tokens = await (await context.connect()).tokens();
   await writeRows(context, output, tokens, tokenColumns(context.now()));
 };
 
-/** `fso tokens revoke` */
+/** Runs `fso tokens revoke`. */
 export const revokeToken = async (context: Context, id: string): Promise<void> => {
   const { name } = await (await context.connect()).revokeToken(id);
   context.progress(`Revoked ${id} (${name}); streams that it opened have ended\n`);
 };
 
-/** `fso fetch` */
+/** Runs `fso fetch`. */
 export const fetchSource = async (context: Context): Promise<void> => {
   await (await context.connect()).fetchSource();
   context.progress('The hub reads the repository now; fso status shows the result\n');

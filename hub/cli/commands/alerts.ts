@@ -48,13 +48,13 @@ const receiverColumns = (now: Date): Column<ReceiverView>[] => [
   { title: 'REASON', value: ({ lastFailure }) => lastFailure?.reason ?? '-' },
 ];
 
-/** Options of `fso alerts list`, which leaves out resolved alerts unless they are requested. */
+/** Options of `fso alerts list`. Resolved alerts are left out unless requested. */
 export interface AlertOptions extends Output, AlertFilter {
   readonly query?: string;
   readonly all?: boolean;
 }
 
-/** `fso alerts list` */
+/** Runs `fso alerts list`. */
 export const listAlerts = async (context: Context, { output, all, query, ...filter }: AlertOptions): Promise<void> => {
   const found = await (await context.connect()).alerts({ ...filter, ...(query !== undefined && { q: query }) });
   const shown = all === true || filter.state !== undefined ? found : found.filter(({ state }) => state !== 'resolved');
@@ -64,7 +64,7 @@ export const listAlerts = async (context: Context, { output, all, query, ...filt
 /** Options of `fso alerts silence`. */
 export interface SilenceOptions extends Output {
   readonly reason: string;
-  /** Milliseconds. */
+  /** Duration in milliseconds. */
   readonly for?: number;
   readonly from?: string;
   readonly until?: string;
@@ -79,7 +79,7 @@ const endOf = (options: SilenceOptions, now: Date): string => {
   return new Date(from.getTime() + (options.for ?? DEFAULT_MS)).toISOString();
 };
 
-/** `fso alerts silence` */
+/** Runs `fso alerts silence`. */
 export const silenceAlerts = async (context: Context, matchers: readonly string[], options: SilenceOptions): Promise<void> => {
   const { output, reason, from } = options;
   const wanted = { matchers: [...matchers], reason, until: endOf(options, context.now()), ...(from === undefined ? {} : { from }) };
@@ -90,25 +90,25 @@ export const silenceAlerts = async (context: Context, matchers: readonly string[
   );
 };
 
-/** `fso alerts unsilence` */
+/** Runs `fso alerts unsilence`. */
 export const unsilence = async (context: Context, id: string): Promise<void> => {
   const ended = await (await context.connect()).endSilence(id);
   context.progress(`Silence ${ended.id} has ended; what still fires is notified\n`);
 };
 
-/** `fso alerts silences` */
+/** Runs `fso alerts silences`. */
 export const listSilences = async (context: Context, { output }: Output): Promise<void> => {
   const silences = await (await context.connect()).silences();
   await writeRows(context, output, silences, silenceColumns(context.now()));
 };
 
-/** `fso alerts receivers` */
+/** Runs `fso alerts receivers`. */
 export const listReceivers = async (context: Context, { output }: Output): Promise<void> => {
   const receivers = await (await context.connect()).receivers();
   await writeRows(context, output, receivers, receiverColumns(context.now()));
 };
 
-/** `fso alerts test` */
+/** Runs `fso alerts test`. @returns the exit code */
 export const testReceiver = async (context: Context, receiver: string, { output }: Output): Promise<number> => {
   const result = await (await context.connect()).testReceiver(receiver);
   if (output === 'json' || output === 'yaml') await writeData(context, output, result);

@@ -17,16 +17,17 @@ export interface AuditListOptions {
   readonly limit?: number;
 }
 
-// The list needs no ledger, which takes as long to load as the rest of the program. Of what is
-// taken out of an import at once, the npm package has that alone.
+// The list does not load the ledger, which takes as long as loading the rest of the program.
+// Members are destructured directly from the import, so that the bundle of the npm package contains
+// only them.
 
-/** `fso audit list` */
+/** Runs `fso audit list`. */
 export const listAudit = async (context: Context, { output, ...query }: AuditListOptions): Promise<void> => {
   const entries = await (await context.connect()).audit(query);
   await writeRows(context, output, entries, auditColumns());
 };
 
-/** `fso audit export` */
+/** Runs `fso audit export`. */
 export const exportAudit = async (context: Context, { format, after }: { format: ExportFormat; after?: number }): Promise<void> => {
   const hub = await context.connect();
   const { FORMATTERS } = await import('../../ledger/index.ts');
@@ -63,13 +64,14 @@ const writeVerification = (context: Context, found: AuditVerification, output: '
 /** Options of `fso audit verify`. */
 export interface AuditVerifyOptions {
   readonly output: 'text' | 'json';
-  /** Public key that the checkpoints must be signed with, instead of the one that the hub names. */
+  /** Public key that must have signed the checkpoints, instead of the one that the hub returns. */
   readonly key?: string;
 }
 
 /**
- * `fso audit verify`: every hash is computed here, whatever the hub says of its log. @returns the
- * exit code
+ * Runs `fso audit verify`. Computes every hash locally and does not rely on the hub's own result.
+ *
+ * @returns the exit code
  */
 export const verifyAuditLog = async (context: Context, file: string | undefined, options: AuditVerifyOptions): Promise<number> => {
   const found = file === undefined ? await verifyHub(context, options) : await verifyFile(file);
@@ -80,7 +82,8 @@ export const verifyAuditLog = async (context: Context, file: string | undefined,
 const verifyHub = async (context: Context, { key }: AuditVerifyOptions): Promise<AuditVerification> => {
   const { verifyAudit } = await import('../../ledger/index.ts');
   const hub = await context.connect();
-  // The proofs first: entries that come meanwhile are then beyond them, not missing.
+  // Proofs are read first, so that entries added meanwhile lie after them and do not count as
+  // missing.
   const proofs: Proofs = await hub.auditProofs();
   return verifyAudit(hub.wholeAudit(), { ...proofs, key: key ?? proofs.key });
 };

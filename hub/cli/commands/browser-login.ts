@@ -13,7 +13,7 @@ const random = (): string => randomBytes(32).toString('base64url');
 
 const OPENERS: Readonly<Record<string, readonly [string, ...string[]]>> = { darwin: ['open'], win32: ['explorer'] };
 
-/** Whether it opens or not, the link was shown. */
+/** Opens the browser. Errors are ignored, because the link was printed too. */
 const openBrowser = (url: string): void => {
   const [program, ...args] = OPENERS[process.platform] ?? ['xdg-open'];
   const child = spawn(program, [...args, url], { stdio: 'ignore', detached: true });
@@ -33,8 +33,8 @@ interface CodeListener {
 }
 
 /**
- * Waits on a port of this machine for the browser to bring the code (RFC 8252, 7.3). What brings
- * another state is not it.
+ * Waits on a local port for the browser to bring the code (RFC 8252, 7.3). Requests with another
+ * state are ignored.
  */
 const waitForCode = async (state: string): Promise<CodeListener> => {
   const server = createServer();
@@ -81,7 +81,7 @@ const exchange = async (server: string, code: string, verifier: string): Promise
   return CliLoginView.parse(await response.json()).token;
 };
 
-/** Logs a person in with the browser. @returns a token for the hub, which ends with the login */
+/** Logs a person in by the browser. @returns a token for the hub, which ends with the login */
 export const browserLogin = async (context: Context): Promise<string> => {
   const { server } = context;
   const [state, verifier] = [random(), random()];
@@ -89,7 +89,8 @@ export const browserLogin = async (context: Context): Promise<string> => {
   try {
     const challenge = createHash('sha256').update(verifier).digest('base64url');
     const path = `/auth/cli?${new URLSearchParams({ port: String(waiting.port), challenge, state })}`;
-    // Asked for first, so that a hub without a provider is told here and not in the browser.
+    // Requested here first, so that the error of a hub without a provider appears here and not in
+    // the browser.
     const first = await ask(server, path);
     if (first.status !== 302) throw new CliError(`${await problemOf(first)} fso login --with-token keeps one.`);
     const url = server.replace(/\/+$/, '') + path;

@@ -16,8 +16,8 @@ import { type Column, type Format, writeData, writeRows } from '../render/output
 import { age } from '../render/text.ts';
 
 /**
- * A cluster as the repository registers it, as the hub sees it, and as the CA knows it; each may be
- * missing.
+ * Cluster as registered in the repository, as seen by the hub, and as known to the CA. Each part
+ * may be missing.
  */
 interface ClusterRow {
   readonly name: string;
@@ -27,7 +27,7 @@ interface ClusterRow {
 
 const DAY_MS = 24 * 3600 * 1000;
 
-/** `in 7h`, `expired`; `-` for none. */
+/** Formats a time to come as `in 7h` or `expired`; `-` for none. */
 const until = (time: string | null | undefined, now: Date): string => {
   if (time === null || time === undefined) return '-';
   const ms = Date.parse(time) - now.getTime();
@@ -64,7 +64,7 @@ const rowsOf = (clusters: readonly ClusterView[], enrolments: readonly Enrolment
     .map((name) => ({ name, cluster: byName.get(name), enrolment: enrolmentOf.get(name) }));
 };
 
-/** `fso clusters list` */
+/** Runs `fso clusters list`. */
 export const listClusters = async (context: Context, { output }: { output: Format }): Promise<void> => {
   const hub = await context.connect();
   const [clusters, enrolments] = await Promise.all([hub.clusters(), hub.enrolments()]);
@@ -76,7 +76,7 @@ export interface AddOptions {
   readonly region: readonly string[];
   readonly label: readonly string[];
   readonly provider?: string;
-  /** Milliseconds. */
+  /** Lifetime of the token in milliseconds. */
   readonly ttl: number;
 }
 
@@ -89,7 +89,7 @@ const parseLabels = (labels: readonly string[]): Record<string, string> =>
     }),
   );
 
-/** Returns the registration of a cluster, as YAML. @throws CliError for what is none */
+/** Returns the registration of a cluster as YAML. @throws CliError if the input is invalid */
 export const registrationOf = async (
   name: string,
   { region, label, provider }: Pick<AddOptions, 'region' | 'label' | 'provider'>,
@@ -118,8 +118,8 @@ const writeInstructions = (context: Context, made: EnrolmentTokenView): void => 
 };
 
 /**
- * The Secret that the agent's chart mounts, for `kubectl apply -f -`: the token stays out of the
- * shell's history.
+ * Returns the Secret that the agent's chart mounts, for `kubectl apply -f -`, so that the token
+ * stays out of the shell's history.
  */
 const tokenSecret = ({ token }: EnrolmentTokenView): object => ({
   apiVersion: 'v1',
@@ -129,7 +129,10 @@ const tokenSecret = ({ token }: EnrolmentTokenView): object => ({
   stringData: { token },
 });
 
-/** `fso clusters add`: the registration to commit where there is none, and the way in. */
+/**
+ * Runs `fso clusters add`: prints the registration to commit, if there is none, and the enrolment
+ * token.
+ */
 export const addCluster = async (context: Context, name: string, options: AddOptions): Promise<void> => {
   const hub = await context.connect();
   const document = (await isRegistered(hub, name)) ? undefined : await registrationOf(name, options);
@@ -140,12 +143,12 @@ export const addCluster = async (context: Context, name: string, options: AddOpt
 
 /** Options of `fso clusters token`. */
 export interface TokenOptions {
-  /** Milliseconds. */
+  /** Lifetime in milliseconds. */
   readonly ttl: number;
   readonly output: 'text' | 'json' | 'secret';
 }
 
-/** `fso clusters token` */
+/** Runs `fso clusters token`. */
 export const createToken = async (context: Context, name: string, options: TokenOptions): Promise<void> => {
   const token = await (await context.connect()).createEnrolmentToken(name, Math.ceil(options.ttl / 1000));
   if (options.output === 'json') return writeData(context, 'json', token);
@@ -156,7 +159,7 @@ export const createToken = async (context: Context, name: string, options: Token
   writeInstructions(context, token);
 };
 
-/** `fso clusters revoke`. @returns the exit code */
+/** Runs `fso clusters revoke`. @returns the exit code */
 export const revokeCluster = async (context: Context, name: string, { yes }: { yes: boolean }): Promise<number> => {
   if (!yes) {
     context.progress(
@@ -169,7 +172,7 @@ export const revokeCluster = async (context: Context, name: string, { yes }: { y
   return EXIT.ok;
 };
 
-/** `fso clusters forget`. @returns the exit code */
+/** Runs `fso clusters forget`. @returns the exit code */
 export const forgetCluster = async (
   context: Context,
   name: string,

@@ -37,7 +37,7 @@ const phaseOf = ({ fresh, report }: PolicyInCluster): string => {
 
 const messageOf = ({ report }: PolicyInCluster): string => {
   if (report === null) return 'nothing reported yet';
-  // Of one that conforms there is only this to say, that its namespace is missing.
+  // The only message of a conforming policy is that its namespace is missing.
   if (!isAsExpected(report) || report.message !== '') return report.message;
   if (report.phase === 'Expired') return `expired at ${report.expiryDate ?? 'its time'}`;
   return (
@@ -91,7 +91,7 @@ const writePolicy = (context: Context, policy: PolicyView, events: readonly Even
   section(context, 'Events', events, eventColumns(context.now()));
 };
 
-/** Runs `fso describe policy`: one policy in the whole fleet. */
+/** Runs `fso describe policy` for the whole fleet. */
 export const describePolicy = async (context: Context, given: string, { output }: { output: Format }): Promise<void> => {
   const policy = await findPolicy(context, given);
   if (output === 'json' || output === 'yaml') return writeData(context, output, policy);
@@ -117,7 +117,7 @@ const labelColumns: Column<NonNullable<PolicyReport['namespaceLabels']>[number]>
   { title: 'LABELS', value: ({ labels }) => list(Object.entries(labels).map(([key, value]) => `${key}=${value}`)) },
 ];
 
-/** Runs `fso describe policy --cluster`: asks the agent there. */
+/** Runs `fso describe policy --cluster`, which asks the cluster's agent. */
 export const describePolicyInCluster = async (
   context: Context,
   given: string,

@@ -25,17 +25,17 @@ import { list, withoutControls } from '../render/text.ts';
 /**
  * Checks a name that a person typed.
  *
- * @throws CliError for a name that no Kubernetes object can have: in a URL it could be another path
+ * @throws CliError if no Kubernetes object can have it: in a URL it could be another path
  */
 export const checkName = (name: string): void => {
   if (!ResourceName.safeParse(name).success) throw new CliError(`${JSON.stringify(name)} is not a name that a policy or cluster can have`);
 };
 
 /**
- * Key of a policy.
+ * Parses the key of a policy.
  *
  * @param given `name`, or `namespace/name` of a policy outside of the agent's namespace
- * @throws CliError for a name that no Kubernetes object can have
+ * @throws CliError if no Kubernetes object can have the name
  */
 export const readPolicyKey = (given: string): string => {
   const policy = parsePolicyKey(given);
@@ -44,11 +44,7 @@ export const readPolicyKey = (given: string): string => {
   return policyKey(policy);
 };
 
-/**
- * Reads a policy from the hub by its key.
- *
- * @param given as of {@link readPolicyKey}
- */
+/** Reads a policy from the hub by its key. @param given as in {@link readPolicyKey} */
 export const findPolicy = async (context: Context, given: string): Promise<PolicyView> =>
   (await context.connect()).policy(readPolicyKey(given));
 
@@ -65,7 +61,7 @@ export type ListedKind =
   | 'plans'
   | 'branches';
 
-/** Options of `fso get`, of all kinds together. */
+/** Options of `fso get` for all kinds. */
 export interface GetOptions {
   readonly output: Format;
   readonly cluster?: string;
@@ -87,8 +83,9 @@ export interface GetOptions {
 const optionOf = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /**
- * The hub's parameters; `q` is what it calls `--query`. @throws CliError for an option that this
- * list does not have
+ * Converts options to parameters of the hub, which calls `--query` `q`.
+ *
+ * @throws CliError for an option that the list does not support
  */
 const parameters = <K extends Exclude<keyof GetOptions, 'output'>>(options: GetOptions, ...names: K[]) => {
   const known: readonly string[] = ['output', ...names];
@@ -132,7 +129,7 @@ const getDenials = async (context: Context, hub: HubClient, options: GetOptions)
   if (unknown.length > 0) context.progress(`Not all is known of: ${listText(unknown)}.\n`);
 };
 
-/** Programs get the report of every cluster; a table needs only their number. */
+/** Lists policies. JSON and YAML contain the report of every cluster; a table needs only counts. */
 const getPolicies = async (context: Context, hub: HubClient, options: GetOptions): Promise<void> => {
   const query = parameters(options, ...POLICY_FILTERS);
   const { output } = options;
@@ -187,7 +184,7 @@ const writeCommit = (context: Context, activity: CommitActivity): void => {
   if (clusterSteps.length > 0) context.out(`\n${renderTable(clusterStepColumns(noticed), clusterSteps, context.paint)}`);
 };
 
-/** `fso get commit`. @param given commit id, or the beginning of one that the hub remembers */
+/** Runs `fso get commit`. @param given commit id, or a prefix of one that the hub remembers */
 const getCommit = async (context: Context, hub: HubClient, given: string, output: Format): Promise<void> => {
   let revision = given;
   if (given.length < FULL_ID) {
@@ -201,7 +198,7 @@ const getCommit = async (context: Context, hub: HubClient, given: string, output
 };
 
 const getPlan = async (context: Context, hub: HubClient, id: string, output: Format): Promise<void> => {
-  // Any other text would be another path.
+  // Any other text could lead to another path.
   if (!/^[0-9a-f]+$/.test(id)) throw new CliError(`${JSON.stringify(id)} is no id of a plan`);
   const plan = await hub.storedPlan(id);
   if (output === 'json' || output === 'yaml') return writeData(context, output, plan);
@@ -236,7 +233,7 @@ const getBranches = async (context: Context, hub: HubClient, options: GetOptions
   if (total > items.length) context.progress(`${total - items.length} more branches are not listed.\n`);
 };
 
-/** A list of which only the rows are written. */
+/** Creates a list that prints only its rows. */
 const listing =
   <T>(read: (hub: HubClient, options: GetOptions) => Promise<readonly T[]>, columns: (now: Date) => readonly Column<T>[]) =>
   async (context: Context, hub: HubClient, options: GetOptions): Promise<void> =>
@@ -255,6 +252,6 @@ const ALL: Readonly<Record<ListedKind, (context: Context, hub: HubClient, option
   branches: getBranches,
 };
 
-/** `fso get`. @param name undefined: all of the kind */
+/** Runs `fso get`. @param name undefined: all objects of the kind */
 export const get = async (context: Context, kind: ListedKind, name: string | undefined, options: GetOptions): Promise<void> =>
   name === undefined ? ALL[kind](context, await context.connect(), options) : getOne(context, kind, name, options);

@@ -48,7 +48,10 @@ const writeStateAt = async (context: Context, policy: string, { cluster, output 
   ]);
 };
 
-/** `fso history`: a policy in a cluster, over time or at one time. Neither has to be there now. */
+/**
+ * Runs `fso history`: the states of a policy in a cluster over time, or at one time. Neither has to
+ * exist now.
+ */
 export const history = async (context: Context, given: string, options: HistoryOptions): Promise<void> => {
   checkName(options.cluster);
   const policy = readPolicyKey(given);

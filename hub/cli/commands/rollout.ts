@@ -61,7 +61,7 @@ const approvalText = (wave: string, waiting: string, { tag, missing, approvers, 
   return [missing === 0 ? `wave ${wave} (${waiting})` : asked, ...problems].join('; ');
 };
 
-/** @returns a fact for each wave that waits for an approval: its agents, or the hub */
+/** @returns a fact for each wave that waits for an approval, by its agents or the hub */
 const approvalsOf = ({ waves, halted }: RolloutView): Facts => [
   ...(halted === null || halted.approval === null ? [] : [['Approval', approvalText(halted.wave, 'the hub', halted.approval)] as const]),
   ...waves.flatMap(
@@ -75,10 +75,10 @@ const write = async (context: Context, output: Format, view: RolloutView): Promi
   if (view.waves.length > 0) context.out(`\n${renderTable(COLUMNS, view.waves, context.paint)}`);
 };
 
-/** A failed gate counts during a pause as well. */
+/** Exit code of a status. A failed gate also counts during a pause. */
 const codeOf = ({ state, halted }: RolloutView): number => (halted !== null || state === 'Unreadable' ? EXIT.negative : EXIT.ok);
 
-/** `fso rollout status`. @returns the exit code */
+/** Runs `fso rollout status`. @returns the exit code */
 export const rolloutStatus = async (context: Context, { output, watch }: { output: Format; watch: boolean }): Promise<number> => {
   const hub = await context.connect();
   let shown = '';
@@ -93,7 +93,7 @@ export const rolloutStatus = async (context: Context, { output, watch }: { outpu
   }
 };
 
-/** `fso rollout pause` */
+/** Runs `fso rollout pause`. */
 export const pauseRollout = async (context: Context): Promise<void> => {
   const { revision } = await (await context.connect()).pauseRollout();
   context.out(`The rollout of ${shortRevision(revision)} is paused; \`fso rollout resume\` ends that.\n`);
@@ -102,7 +102,7 @@ export const pauseRollout = async (context: Context): Promise<void> => {
 const gateText = ({ wave, gate, problem, clusters }: NonNullable<RolloutView['halted']>): string =>
   withoutControls(`gate ${gate} of wave ${wave}: ${problem}${clusters.length === 0 ? '' : ` (${list(clusters)})`}`);
 
-/** `fso rollout resume`: says which gate it will pass, and passes no other one. */
+/** Runs `fso rollout resume`: names the gate that it passes, and passes no other. */
 export const resumeRollout = async (context: Context, meant: { revision?: string; halt?: string }): Promise<void> => {
   const hub = await context.connect();
   const seen = await hub.rollout();
@@ -117,20 +117,20 @@ export const resumeRollout = async (context: Context, meant: { revision?: string
   if (halted !== null) context.out(`Still halted: ${withoutControls(halted.problem)}. Next: ${withoutControls(halted.next)}\n`);
 };
 
-/** Ids and tags as they may be typed into a shell; a hub that was taken over may send others. */
+/** Patterns of ids and tags that are safe in a shell. A compromised hub may send others. */
 const COMMIT = /^[0-9a-f]{40}$/;
 const TAG = /^fso\/(approve\/[0-9a-f]{40}\/[a-z0-9][-a-z0-9]{0,62}|immediate\/[0-9a-f]{40})(\+[a-z0-9][-a-z0-9]{0,62})?$/;
 
 interface PrintedTag {
   readonly tag: string;
   readonly message: string;
-  /** Commit in force, which the new one is compared with. */
+  /** Current commit, with which the new one is compared. */
   readonly from: string;
   readonly revision: string;
 }
 
 const printTag = (context: Context, { tag, message, from, revision }: PrintedTag): void => {
-  if (!COMMIT.test(revision) || !COMMIT.test(from)) throw new CliError('The hub answered with an id that is none of a commit.');
+  if (!COMMIT.test(revision) || !COMMIT.test(from)) throw new CliError('The hub answered with an id that is not a commit id.');
   if (!TAG.test(tag)) throw new CliError('No tag can have this name: it takes lower case letters, digits and -.');
   const isSame = from === revision;
   if (isSame)
@@ -143,10 +143,10 @@ const printTag = (context: Context, { tag, message, from, revision }: PrintedTag
 
 const suffixed = (tag: string, suffix: string | undefined): string => tag + (suffix === undefined ? '' : `+${suffix}`);
 
-/** Prints what lets the newest commit skip its waves. */
+/** Prints the commands that let the newest commit skip its waves. */
 const printImmediate = (context: Context, { revision, base, immediate }: RolloutView, suffix: string | undefined): void => {
   if (revision === null || base === null || immediate === null)
-    throw new CliError('The newest commit has no trailer `Rollout: immediate`, or goes by no waves.', EXIT.negative);
+    throw new CliError('The newest commit has no trailer `Rollout: immediate`, or no waves apply to it.', EXIT.negative);
   const message = `Give ${shortRevision(revision)} to every cluster at once`;
   printTag(context, { tag: suffixed(immediateTag(revision), suffix), message, from: base, revision });
 };
@@ -157,8 +157,8 @@ interface ApproveOptions {
 }
 
 /**
- * `fso rollout approve`: prints the commands of Git that approve the newest commit for a wave, or
- * for all at once. It signs and pushes nothing, as neither key nor right to push is the hub's.
+ * Runs `fso rollout approve`: prints the Git commands that approve the newest commit for a wave, or
+ * for all at once. It neither signs nor pushes, because the hub has no key and no right to push.
  */
 export const approveRollout = async (context: Context, name: string | undefined, { suffix, immediate }: ApproveOptions): Promise<void> => {
   if (immediate === (name !== undefined)) throw new CliError('Name a wave, or say --immediate.');
@@ -172,7 +172,7 @@ export const approveRollout = async (context: Context, name: string | undefined,
   const message = `Approve ${shortRevision(revision)} for wave ${name}`;
   printTag(context, { tag: suffixed(named, suffix), message, from: wave.revision, revision });
   const { tag: asked = named } = wave.approval ?? {};
-  // An agent may report any tag: an approver signs for the wave and the commit that they named.
+  // Agents may report any tag. An approver must sign for the wave and commit that they named.
   if (asked !== named)
-    context.progress(`Agents of this wave report that they wait for another tag, ${withoutControls(asked)}: look at why.\n`);
+    context.progress(`Agents of this wave report that they wait for another tag, ${withoutControls(asked)}: find out why.\n`);
 };

@@ -57,7 +57,7 @@ const writeRejected = (context: Context, { rejected }: SourceView): void => {
   }
 };
 
-/** `fso status` */
+/** Runs `fso status`. */
 export const status = async (context: Context, { output }: { output: Format }): Promise<void> => {
   const view = await (await context.connect()).status();
   if (output === 'json' || output === 'yaml') return writeData(context, output, view);
@@ -71,7 +71,7 @@ export interface ReportOptions {
   readonly out?: string;
 }
 
-/** `fso report`, of one kind */
+/** Creates `fso report` for one kind. */
 export const report =
   (kind: 'risks' | 'denials' | 'processing' | 'issues') =>
   async (context: Context, { output, out }: ReportOptions): Promise<void> => {

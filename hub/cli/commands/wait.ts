@@ -7,18 +7,19 @@ import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 
 /**
- * Goal of the wait: every agent accepted the revision, or every policy of it is proven enforced.
+ * Goal of the wait: every agent has accepted the revision, or every policy of it is proven
+ * enforced.
  */
 type Goal = 'accepted' | 'proven';
 
-/** State for which `fso wait` waits: a commit that clusters have accepted or proven. */
+/** State that `fso wait` waits for: a commit that clusters have accepted or proven. */
 export interface Wanted {
-  /** A commit id or the beginning of one. */
+  /** Commit id or a prefix of it. */
   readonly revision: string;
   readonly goal: Goal;
   readonly cluster?: string | undefined;
   /**
-   * Revisions that came into force after the wanted one during the wait; each of them includes it.
+   * Revisions that came into force after the wanted one during the wait. Each of them includes it.
    */
   readonly later: ReadonlySet<string>;
 }
@@ -56,13 +57,13 @@ const reasonOf = (wanted: Wanted, cluster: ClusterView): string | undefined => {
 };
 
 /**
- * Clusters to wait for: the named one, else all that are registered. A cluster that is not
- * registered has no regions and should have no policies.
+ * Returns the clusters to wait for: the named one, or all registered ones. An unregistered cluster
+ * has no regions and should have no policies.
  */
 const concerned = (wanted: Wanted, clusters: readonly ClusterView[]): ClusterView[] =>
   clusters.filter(({ name, regions }) => (wanted.cluster === undefined ? regions.length > 0 : name === wanted.cluster));
 
-/** Progress of the fleet towards the goal. Pure. */
+/** Determines the progress of the fleet towards the goal. Pure. */
 export const planWait = (wanted: Wanted, source: SourceView, clusters: readonly ClusterView[]): Progress => {
   const { rejected } = source;
   if (rejected?.commit.revision.startsWith(wanted.revision)) {
@@ -87,19 +88,19 @@ export const planWait = (wanted: Wanted, source: SourceView, clusters: readonly 
 
 /** Options of `fso wait`. */
 export interface WaitOptions {
-  /** A commit id, the beginning of one, or HEAD: what the hub has in force. */
+  /** Commit id, a prefix of it, or HEAD for the hub's current commit. */
   readonly revision: string;
   readonly for: Goal;
   readonly cluster?: string;
-  /** Milliseconds. */
+  /** Timeout in milliseconds. */
   readonly timeout: number;
 }
 
 const RECONNECT_MS = 250;
 
 /**
- * Remembers what came into force after the wanted revision: only the order in which we saw it tells
- * later from earlier.
+ * Remembers revisions that came into force after the wanted one. Only their observed order tells
+ * which is later.
  */
 const createObserver = (options: WaitOptions) => {
   let revision = options.revision === 'HEAD' ? undefined : options.revision;
@@ -116,10 +117,10 @@ const createObserver = (options: WaitOptions) => {
   };
 };
 
-/** Changes that can bring the goal nearer. */
+/** Events that can indicate progress. */
 const RELEVANT: ReadonlySet<string> = new Set(['source', 'cluster', 'status', 'reset']);
 
-/** Looks again after every change that the hub announces, until the goal is reached or refused. */
+/** Checks again after every relevant event of the hub, until the goal is reached or refused. */
 const follow = async (hub: HubClient, look: () => Promise<Progress>, signal: AbortSignal): Promise<Progress> => {
   for await (const { event } of hub.stream({}, signal)) {
     if (!RELEVANT.has(event)) continue;
@@ -138,8 +139,8 @@ const explain = (progress: Progress | undefined): string => {
 };
 
 /**
- * Creates a progress line that is overwritten in a terminal; elsewhere each change is a line of its
- * own.
+ * Creates a progress line that is overwritten in a terminal. Otherwise each change is printed on
+ * its own line.
  */
 const createProgressLine = ({ interactive, progress }: Context) => {
   let last = '';
@@ -158,8 +159,8 @@ const createProgressLine = ({ interactive, progress }: Context) => {
 const isLasting = (error: unknown): boolean => error instanceof HubError && error.status >= 400 && error.status < 500;
 
 /**
- * `fso wait`: ends when every cluster has the revision; throws a CliError with exit code 1 when
- * refused or out of time.
+ * Runs `fso wait`: ends when every cluster has the revision. Throws a CliError with exit code 1 if
+ * it is refused or the time is over.
  */
 export const wait = async (context: Context, options: WaitOptions): Promise<void> => {
   const hub = await context.connect();
@@ -178,8 +179,8 @@ export const wait = async (context: Context, options: WaitOptions): Promise<void
     try {
       return await follow(hub, look, timeout);
     } catch (error) {
-      // A hub that restarts comes back; wrong access does not, and a hub that was never there is
-      // said at once.
+      // A hub that restarts comes back. Missing access, and a hub that never answered, are reported
+      // at once.
       if (!timeout.aborted && (isLasting(error) || last === undefined)) throw error;
       return undefined;
     }

@@ -35,13 +35,15 @@ export const policyColumns = (): Column<PolicySummary>[] => [
 const nodesOf = ({ report }: ClusterView): string =>
   list(Object.entries(report?.nodesByRegion ?? {}).map(([region, count]) => `${region === '' ? '(none)' : region}=${count}`));
 
-/** Whether the enforcing objects of a cluster were changed or deleted within the last hour. */
+/**
+ * Returns whether the enforcing objects of a cluster were changed or deleted within the last hour.
+ */
 const tamperedOf = ({ report }: ClusterView): string => {
   const tampered = report?.conditions.find(({ type }) => type === CONDITIONS.tampered);
   return tampered === undefined ? '-' : tampered.status === 'True' ? 'yes' : 'no';
 };
 
-/** `12/2000 (345 more not kept)` */
+/** Formats the policies of a cluster, such as `12/2000 (345 more not kept)`. */
 const policiesOf = ({ policies, notKept }: ClusterView): string => {
   const kept = `${policies.active}/${policies.total}`;
   return notKept === null ? kept : `${kept} (${notKept} more not kept)`;
@@ -116,10 +118,13 @@ export const denialColumns = (now: Date): Column<DenialView>[] => [
 const isUnknown = ({ connection, notObserved, report }: ClusterView, condition: string): boolean =>
   connection !== 'Connected' || notObserved !== null || report?.conditions.find(({ type }) => type === condition)?.status !== 'True';
 
-/** Whether not all risks of a cluster are known: it is away, not observed, or says so itself. */
+/**
+ * Whether some risks of a cluster are unknown: it is disconnected, not observed, or reports so
+ * itself.
+ */
 export const areRisksUnknown = (cluster: ClusterView): boolean => isUnknown(cluster, CONDITIONS.risksKnown);
 
-/** Whether not all denials of a cluster are known, likewise. */
+/** Whether some denials of a cluster are unknown, for the same reasons. */
 export const areDenialsUnknown = (cluster: ClusterView): boolean => isUnknown(cluster, CONDITIONS.denialsKnown);
 
 export const eventColumns = (now: Date): Column<EventView>[] => [
@@ -153,7 +158,7 @@ export const auditColumns = (): Column<AuditEntry>[] => [
   { title: 'HASH', value: ({ hash }) => hash, wide: true },
 ];
 
-/** Past or to come: `3d ago`, `in 3d`. */
+/** Formats an expiry: `in 3d` or `expired 3d ago`. */
 const until = (time: string, now: Date): string =>
   Date.parse(time) > now.getTime() ? `in ${age(now.toISOString(), new Date(time))}` : `expired ${age(time, now)} ago`;
 
@@ -168,9 +173,7 @@ export const tokenColumns = (now: Date): Column<TokenView>[] => [
   { title: 'AGE', value: ({ createdAt }) => age(createdAt, now), wide: true },
 ];
 
-/**
- * Formats the time between two events: `1.2s`, from one time to another; `-` for what has not come.
- */
+/** Formats the time between two events, such as `1.2s`; `-` if the second has not happened. */
 export const elapsedText = (start: string, end: string | null): string =>
   end === null ? '-' : `${((Date.parse(end) - Date.parse(start)) / 1000).toFixed(1)}s`;
 
@@ -187,7 +190,11 @@ export const commitColumns = (now: Date): Column<CommitSummary>[] => [
   { title: 'SUBJECT', value: ({ commit }) => commit.subject },
 ];
 
-/** Columns of the steps of a commit in each cluster. @param noticed start of all times */
+/**
+ * Columns of the steps of a commit in each cluster.
+ *
+ * @param noticed time from which all steps are counted
+ */
 export const clusterStepColumns = (noticed: string): Column<ClusterSteps>[] => [
   { title: 'CLUSTER', value: ({ cluster }) => cluster },
   { title: 'OFFERED', value: ({ offered }) => elapsedText(noticed, offered) },
@@ -206,7 +213,9 @@ export const planColumns = (now: Date): Column<StoredPlanSummary>[] => [
   { title: 'BRANCH', value: ({ branch }) => branch?.name ?? '-', wide: true },
 ];
 
-/** Columns of branches. A plan of an older commit says nothing of what came since. */
+/**
+ * Columns of branches, with the commit of the last plan: the plan does not cover later commits.
+ */
 export const branchColumns = (now: Date): Column<BranchView>[] => [
   { title: 'BRANCH', value: ({ name }) => name },
   { title: 'COMMIT', value: ({ revision }) => shortRevision(revision) },

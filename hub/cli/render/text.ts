@@ -7,7 +7,7 @@ const UNITS: readonly (readonly [string, number])[] = [
   ['s', 1],
 ];
 
-/** Formats the age of something: `3m`, as kubectl has it; `-` for never. */
+/** Formats an age as kubectl does, such as `3m`; `-` for never. */
 export const age = (time: string | null | undefined, now: Date): string => {
   if (time === null || time === undefined) return '-';
   const seconds = Math.max(0, Math.round((now.getTime() - Date.parse(time)) / 1000));
@@ -15,7 +15,7 @@ export const age = (time: string | null | undefined, now: Date): string => {
   return `${Math.floor(seconds / size)}${unit}`;
 };
 
-/** Joins values by commas; `-` for none. */
+/** Joins values with commas; `-` for none. */
 export const list = (values: readonly string[]): string => (values.length === 0 ? '-' : values.join(','));
 
 /** Colour of a part of the output on a terminal. */
@@ -23,7 +23,7 @@ export type Color = 'red' | 'green' | 'yellow' | 'dim';
 const CODES: Record<Color, number> = { red: 31, green: 32, yellow: 33, dim: 2 };
 /** Colours a text for a terminal. */
 export type Paint = (color: Color, text: string) => string;
-/** Makes a {@link Paint}; not enabled, it returns texts as they are. */
+/** Creates a {@link Paint}. If disabled, it returns texts unchanged. */
 export const createPaint =
   (enabled: boolean): Paint =>
   (color, text) =>
@@ -49,7 +49,7 @@ const STATE_COLORS: Readonly<Record<string, Color>> = {
   NotApplicable: 'dim',
 };
 
-/** Colours a state by what it means; other text stays. */
+/** Colours a state by its severity. Other texts are returned unchanged. */
 export const paintState = (paint: Paint, state: string): string => {
   const color = STATE_COLORS[state];
   return color === undefined ? state : paint(color, state);

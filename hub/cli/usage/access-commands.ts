@@ -3,7 +3,7 @@ import { podName } from '../client/environment.ts';
 import type { Context } from '../context.ts';
 import { action, examples, outputOption } from './options.ts';
 
-/** The commands about people, tokens and the repository. Each loads its code when it runs. */
+/** Commands about people, tokens and the repository. Each loads its code when it runs. */
 
 const parseDays = (text: string): number => {
   const days = Number(/^(\d{1,3})d?$/.exec(text)?.[1]);

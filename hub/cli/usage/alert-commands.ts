@@ -1,13 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { action, examples, outputOption } from './options.ts';
 
-/** The commands about alerts. Each loads its code when it runs. */
+/** Commands about alerts. Each loads its code when it runs. */
 
 const load = () => import('../commands/alerts.ts');
 
 const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** @returns ms */
+/** Parses a duration. @returns milliseconds */
 const parseSpan = (text: string): number => {
   const [, count, unit = ''] = /^(\d{1,5})([mhd])$/.exec(text) ?? [];
   const ms = Number(count) * (UNITS[unit] ?? Number.NaN);

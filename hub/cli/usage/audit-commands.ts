@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { action, examples, outputOption, parseLimit, textOrJsonOption } from './options.ts';
 
-/** The commands about the audit log. Each loads its code when it runs. */
+/** Commands about the audit log. Each loads its code when it runs. */
 
 const parseSequence = (text: string): number => {
   if (/^\d{1,15}$/.test(text)) return Number(text);

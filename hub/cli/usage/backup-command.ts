@@ -14,7 +14,7 @@ interface BackupCommand {
   readonly load: () => Promise<(context: Context, target: string, options: BackupOptions) => Promise<void>>;
 }
 
-/** Adds `fso backup`, whose ways differ between the hub's image and the npm package. */
+/** Adds `fso backup`, which differs between the hub's image and the npm package. */
 export const addBackup = (program: Command, { description, help, load }: BackupCommand): void => {
   program
     .command('backup')
@@ -27,7 +27,7 @@ export const addBackup = (program: Command, { description, help, load }: BackupC
     .action(action(load));
 };
 
-/** Adds the `backup` of the npm package, which opens no database. */
+/** Adds the `backup` of the npm package, which cannot open a database. */
 export const addBackupFromHub = (program: Command): void => {
   addBackup(program, {
     description: "get the hub's ledger, with its audit log, as one file; needs --from-hub",

@@ -1,6 +1,6 @@
 import type { Argument, Command, Option } from 'commander';
 
-/** First argument with which a shell asks for completions. */
+/** First argument by which a shell requests completions. */
 export const COMPLETE = '__complete';
 
 interface Candidate {
@@ -11,18 +11,18 @@ interface Candidate {
 /** Completions at the cursor. */
 export interface Completion {
   readonly candidates: readonly Candidate[];
-  /** Whether it may also be a path. */
+  /** Whether a path is possible too. */
   readonly takesPath: boolean;
 }
 
 const NOTHING: Completion = { candidates: [], takesPath: false };
 
-/** Position of the cursor, after the words before it. */
+/** Position of the cursor after the preceding words. */
 interface Position {
   readonly command: Command;
-  /** The option whose value is next. */
+  /** Option whose value comes next. */
   readonly option?: Option | undefined;
-  /** Number of arguments that the command has already. */
+  /** Number of arguments before the cursor. */
   readonly arguments: number;
 }
 
@@ -33,7 +33,7 @@ const optionsOf = (command: Command): readonly Option[] => {
 
 const step = (position: Position, word: string): Position => {
   const { command } = position;
-  // bash makes a word of its own of the sign in `--output=json`.
+  // bash treats the sign in `--output=json` as its own word.
   if (position.option !== undefined) return word === '=' ? position : { ...position, option: undefined };
   if (word.startsWith('-')) {
     const option = optionsOf(command).find(({ short, long }) => short === word || long === word);
@@ -71,8 +71,8 @@ const candidatesAt = ({ command, option, arguments: count }: Position, current: 
 /**
  * Completes the word at the cursor.
  *
- * @param words after the name of the program, to the cursor; the last is the one that is being
- * typed, and may be empty
+ * @param words words after the program name up to the cursor. The last one is being typed and may
+ * be empty
  */
 export const complete = (program: Command, words: readonly string[]): Completion => {
   const current = words.at(-1) ?? '';
@@ -82,9 +82,9 @@ export const complete = (program: Command, words: readonly string[]): Completion
 };
 
 /**
- * Formats completions as programs made with Cobra do, which kubectl expects of a plugin: a value
- * and its description on each line, then a directive.
- * https://github.com/spf13/cobra/blob/main/site/content/completions/_index.md
+ * Formats completions like programs made with Cobra, as kubectl expects of plugins: lines with
+ * value and description, then a directive
+ * (https://github.com/spf13/cobra/blob/main/site/content/completions/_index.md).
  */
 export const formatCompletion = ({ candidates, takesPath }: Completion): string =>
   [...candidates.map(({ value, description }) => `${value}\t${description}`), takesPath ? ':0' : ':4', ''].join('\n');

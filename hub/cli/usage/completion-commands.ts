@@ -3,7 +3,10 @@ import type { Context } from '../context.ts';
 import { COMPLETE } from './complete.ts';
 import { action, examples } from './options.ts';
 
-/** The scripts ask the program, so that a shell offers what the installed version has. */
+/**
+ * Completion scripts. They call the program, so that shells offer what the installed version
+ * supports.
+ */
 const SCRIPTS = {
   bash: `_fso() {
   local word=\${COMP_WORDS[COMP_CWORD]} value

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { action, examples, gather, kindArgument, outputOption, parseDuration, parseLimit, parseName } from './options.ts';
 
-/** The commands about policies and clusters. Each loads its code when it runs. */
+/** Commands about policies and clusters. Each loads its code when it runs. */
 
 const addStatus = (program: Command): void => {
   program
@@ -82,16 +82,16 @@ const addDescribe = (program: Command): void => {
     .action(action(() => describe));
 };
 
-/** RFC 3339 with an offset, or a day. */
+/** Pattern of a time in RFC 3339 with an offset, or of a day. */
 const TIME = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2}))?$/;
 
-/** JavaScript takes 30 February for 2 March. */
+/** Whether a day exists. JavaScript would read 30 February as 2 March. */
 const isDay = (day: string): boolean => {
   const begin = new Date(`${day}T00:00:00Z`);
   return !Number.isNaN(begin.getTime()) && begin.toISOString().startsWith(day);
 };
 
-/** Reads a time, or a day in UTC. @returns RFC 3339, in UTC */
+/** Parses a time, or a day in UTC. @returns RFC 3339, in UTC */
 export const parseTime = (text: string): string => {
   const [, day = '', clock] = TIME.exec(text) ?? [];
   const time = new Date(clock === undefined ? `${text}T00:00:00Z` : text);
@@ -222,7 +222,7 @@ const addRemoval = (clusters: Command): void => {
     .action(action(async () => (await loadClusters()).forgetCluster));
 };
 
-/** `fso clusters …` */
+/** Adds `fso clusters` with its commands. */
 const addClusters = (program: Command): void => {
   const clusters = program.command('clusters').description('enrol clusters, and revoke them');
   addEnrolment(clusters);
@@ -236,7 +236,7 @@ const addClusters = (program: Command): void => {
 
 const loadRollout = () => import('../commands/rollout.ts');
 
-/** `fso rollout …` */
+/** Adds `fso rollout` with its commands. */
 const addRollout = (program: Command): void => {
   const rollout = program.command('rollout').description('see and hold the rollout of the newest commit in waves');
   rollout

@@ -4,8 +4,7 @@ import { addBackup } from './backup-command.ts';
 import { action, examples, parseName } from './options.ts';
 
 /**
- * The commands that run the hub, or work on its database without it. They read the settings of the
- * hub.
+ * Commands that run the hub, or work on its database without it. They read the settings of the hub.
  */
 
 const addServe = (program: Command, settings: string): void => {
@@ -85,7 +84,7 @@ ${examples('keys show fso-hub-keys --namespace fso > keys.yaml')}`,
 /**
  * Adds the commands that run a hub or open its database.
  *
- * @param settings of the hub, as the help of `serve` prints them
+ * @param settings help text of the hub's settings
  */
 export const addHubCommands = (program: Command, settings: string): void => {
   addServe(program, settings);

@@ -5,20 +5,20 @@ import { type Context, createContext, type GlobalOptions } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { FORMATS } from '../render/output.ts';
 
-/** Arguments, options and the frame that commands share. */
+/** Arguments, options and error handling shared by commands. */
 
-/** Examples as they stand at the end of a help text, without `fso`. */
+/** Formats examples for the end of a help text. @param lines commands without `fso` */
 export const examples = (...lines: string[]): string => `\nExamples:\n${lines.map((line) => `  $ fso ${line}\n`).join('')}`;
 
-/** Makes the option `-o` of commands that print rows. */
+/** Creates the option `-o` of commands that print rows. */
 export const outputOption = (): Option => new Option('-o, --output <format>', 'output format').choices(FORMATS).default('table');
-/** Makes the option `-o` of commands that print text. */
+/** Creates the option `-o` of commands that print text. */
 export const textOrJsonOption = (): Option =>
   new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text');
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** Parses a duration of an option: `60s`, `5m`; at most a day. @returns ms */
+/** Parses a duration such as `60s` or `5m`, up to a day. @returns milliseconds */
 export const parseDuration = (text: string): number => {
   const [, count, unit] = /^(\d{1,6})(ms|s|m|h)$/.exec(text) ?? [];
   const size = UNITS[unit ?? ''];
@@ -33,7 +33,7 @@ export const parseLimit = (text: string): number => {
   throw new InvalidArgumentError('Must be 1 to 500.');
 };
 
-/** A name that no cluster can have would be another path in a URL. */
+/** Parses the name of a cluster. In a URL an invalid name could be another path. */
 export const parseName = (name: string): string => {
   if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name)) return name;
   throw new InvalidArgumentError('Must be a lowercase RFC 1123 subdomain, as the name of a ManagedCluster.');
@@ -42,7 +42,10 @@ export const parseName = (name: string): string => {
 /** Collects the values of an option that may be repeated. */
 export const gather = (value: string, before: readonly string[]): string[] => [...before, value];
 
-/** Kinds of objects, each with its other names: singular and short ones, as kubectl takes them. */
+/**
+ * Kinds of objects, each with the alternative names that kubectl would accept: singular and short
+ * ones.
+ */
 const NAMES = {
   policies: ['policy', 'pol', 'sp', 'sovereignpolicy', 'sovereignpolicies'],
   clusters: ['cluster', 'managedcluster', 'managedclusters'],
@@ -63,10 +66,10 @@ const findKind = (text: string): ListedKind | undefined => {
   return KINDS.find((kind) => kind === name || NAMES[kind].some((other) => other === name));
 };
 
-/** `policies (policy, pol, …), clusters (…)` */
+/** Lists kinds with their names: `policies (policy, pol, …), clusters (…)`. */
 const listNames = (kinds: readonly ListedKind[]): string => kinds.map((kind) => `${kind} (${NAMES[kind].join(', ')})`).join(', ');
 
-/** The argument of a command that names a kind. */
+/** Creates the argument that names a kind. */
 export const kindArgument = (description: string, kinds: readonly ListedKind[] = KINDS): Argument =>
   new Argument('<kind>', `${description} (also ${kinds.flatMap((kind) => NAMES[kind]).join(', ')})`)
     .choices(kinds)
@@ -77,8 +80,8 @@ export const kindArgument = (description: string, kinds: readonly ListedKind[] =
     });
 
 /**
- * Status of an error of the hub, by its shape: its class is in a module that only commands with a
- * hub load.
+ * Returns the status of a hub error, recognized by its shape: its class is in a module that only
+ * commands with a hub load.
  */
 const statusOf = (error: unknown): number | undefined =>
   error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : undefined;
@@ -89,12 +92,12 @@ const ADVICE: Readonly<Record<number, (server: string) => string>> = {
 };
 
 /**
- * Statuses of a negative result: the hub understood the request, and the object is missing or in
+ * Statuses of a negative result: the hub understood the request, but the object is missing or in
  * the wrong state.
  */
 const NEGATIVE: ReadonlySet<number> = new Set([404, 409]);
 
-/** The hub's own message. */
+/** Returns the message of the hub. */
 const detailOf = (error: Error): string => {
   const problem: unknown = 'problem' in error ? error.problem : undefined;
   const detail: unknown = Reflect.get(Object(problem), 'detail');
@@ -116,8 +119,9 @@ const toCliError = (error: unknown, server: string): CliError | undefined => {
 type Act = (context: Context, ...args: never[]) => unknown;
 
 /**
- * Makes the action of a command: what it loads gets the context, the arguments and the options, and
- * may return an exit code. Expected errors end as one line on stderr and an exit code.
+ * Creates the action of a command. The loaded function gets the context, the arguments and the
+ * options, and may return an exit code. Expected errors are printed as one line on stderr, with an
+ * exit code.
  */
 export const action =
   (load: () => Act | Promise<Act>) =>

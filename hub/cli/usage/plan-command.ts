@@ -12,7 +12,7 @@ A hub stores the effects, without any text of the change, and names them by an i
 Exit code 0: nothing breaks, or all effects are accepted. 1: a pod that could run would be refused or stay pending, or something that runs would be worse off; or not all was looked at, a cluster did not answer, or nothing was looked at.
 2: a commit or folder cannot be read, or is not valid; its problems are written to stderr; or the hub makes no plan.`;
 
-/** `fso plan` */
+/** Adds `fso plan`. */
 export const addPlan = (program: Command): void => {
   program
     .command('plan')

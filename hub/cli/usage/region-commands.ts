@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { action, examples, outputOption } from './options.ts';
 
-/** The commands about regions. They need no hub: a repository, or the release, has the data. */
+/** Commands about regions. They need no hub, because the data is in a repository or the release. */
 
 const DIR = ['--dir <dir>', 'root of the policy repository', '.'] as const;
 

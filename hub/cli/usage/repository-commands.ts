@@ -4,7 +4,7 @@ import type { ServeOptions } from '../commands/repository/serve-git.ts';
 import type { Context } from '../context.ts';
 import { action, examples, gather, parseName } from './options.ts';
 
-/** The commands that begin a policy repository. Each loads its code when it runs. */
+/** Commands for starting a policy repository. Each loads its code when it runs. */
 
 const parsePort = (text: string): number => {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
@@ -65,5 +65,5 @@ const addServeGit = (program: Command): void => {
     .action(action(async () => (await loadServer()).serveGit));
 };
 
-/** Adds the commands that begin and serve a policy repository to the program. */
+/** Adds the commands that create and serve a policy repository. */
 export const repositoryCommands: readonly ((program: Command) => void)[] = [addInit, addServeGit];

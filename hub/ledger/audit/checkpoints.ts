@@ -4,7 +4,7 @@ import { digestOfEntry } from '../audit-log.ts';
 import type { Journal, Lease } from '../types.ts';
 import type { AuditKey } from './key.ts';
 
-/** Signed checkpoints of the audit log, on their way to the agents. */
+/** Signed checkpoints of the audit log, which agents keep as witnesses. */
 export interface Checkpoints {
   /** Public key. */
   readonly key: string;
@@ -12,24 +12,24 @@ export interface Checkpoints {
    * Returns the frames that bring an agent to the newest checkpoint, with the proof that the log
    * extends the checkpoint that the agent holds.
    *
-   * @param held sequence of the checkpoint that the agent holds; null: none
+   * @param held sequence number of the agent's checkpoint; null: none
    */
   framesFor(held: number | null): Promise<readonly CheckpointFrame[]>;
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** The audit log that is signed, by which key and how often. */
+/** Audit log to sign, with key and interval. */
 export interface CheckpointsDeps {
   readonly ledger: Pick<Journal, 'audit'> & Pick<Lease, 'leads' | 'onLead'>;
   readonly key: AuditKey;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Time between two. Default one minute. */
+  /** Interval between two checkpoints in milliseconds. Default: one minute. */
   readonly everyMs?: number;
 }
 
 const EVERY_MS = 60_000;
-/** Ways to the newest checkpoint that are kept; most agents are at the one before it. */
+/** Number of proofs that are cached. Most agents hold the previous checkpoint. */
 const KEPT = 8;
 
 /**
@@ -41,7 +41,7 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
   const ways = new Map<number | null, Promise<readonly CheckpointFrame[]>>();
   let latest: Checkpoint | null = null;
 
-  /** Digests go in frames of bounded size, each with a checkpoint of its own. */
+  /** Splits the digests into frames of bounded size, each with its own checkpoint. */
   const follow = async (held: number, to: Checkpoint): Promise<readonly CheckpointFrame[]> => {
     const frames: CheckpointFrame[] = [];
     for (let after = held; after < to.sequence; after += MAX_CHECKPOINT_DIGESTS) {
@@ -57,19 +57,25 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
     latest = checkpoint;
     ways.clear();
   };
-  /** The newest one of this hub's key, by whichever replica. */
+  /** Returns the newest checkpoint by this hub's key, whichever replica signed it. */
   const newest = async (): Promise<Checkpoint | null> => {
     const last = await audit.lastCheckpoint();
     if (last === null || last.key === key.id) return last;
     if (latest === null) logger.error({ key: key.id, lastKey: last.key }, 'audit key is not the one of the last checkpoint');
     return null;
   };
-  /** Reads the newest checkpoint, as an agent that another hub served may have a newer one. */
+  /**
+   * Reads the newest checkpoint from the ledger: an agent that another hub served may have a newer
+   * one.
+   */
   const catchUp = async (): Promise<void> => {
     const current = await newest();
     if (current !== null && current.sequence > (latest?.sequence ?? 0)) take(current);
   };
-  /** Answers an agent whose checkpoint is newer: no frames, unless the log ends before it. */
+  /**
+   * Answers an agent with a newer checkpoint: no frames, unless the log is shorter than that
+   * checkpoint.
+   */
   const answerBeyond = async (held: number, newestOne: Checkpoint): Promise<readonly CheckpointFrame[]> => {
     const { sequence } = await audit.head();
     return held > sequence ? [{ type: 'checkpoint', checkpoint: newestOne, after: newestOne.sequence, digests: [] }] : [];
@@ -78,7 +84,7 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
     if (latest === null) return [];
     if (held !== null && held > latest.sequence) await catchUp();
     const to = latest;
-    // Without anything held there is nothing to go on from.
+    // An agent without a checkpoint needs no proof.
     if (held === null || held === to.sequence) return [{ type: 'checkpoint', checkpoint: to, after: to.sequence, digests: [] }];
     return held > to.sequence ? answerBeyond(held, to) : follow(held, to);
   };
@@ -106,8 +112,8 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
       return made;
     },
     run: async (signal) => {
-      const work = coalesce(() => advance().catch((err: unknown) => logger.warn({ err }, 'no checkpoint of the audit log')));
-      // A hub that leads a moment after its start signs then, not a minute later.
+      const work = coalesce(() => advance().catch((err: unknown) => logger.warn({ err }, 'audit log not signed')));
+      // A hub that becomes the leader shortly after its start signs at once.
       ledger.onLead(() => {
         if (!signal.aborted) void work();
       });

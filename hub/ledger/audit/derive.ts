@@ -50,8 +50,7 @@ const ofAgent = (cluster: string, action: string, subject: string, detail: NewAu
 });
 
 /**
- * The entries of the audit log that belong to a change; the transaction of the change writes them
- * too. Pure.
+ * Returns the audit entries of a change. They are written in the transaction of the change. Pure.
  */
 export const auditOf = (change: Change, before: LedgerBefore): readonly NewAuditEntry[] => {
   switch (change.type) {
@@ -75,21 +74,21 @@ export const auditOf = (change: Change, before: LedgerBefore): readonly NewAudit
   }
 };
 
-/** Entry of the audit log with the time of its action. */
+/** Audit entry with the time of its action. */
 export interface TimedEntry {
   readonly entry: NewAuditEntry;
   /** RFC 3339. */
   readonly time: string;
 }
 
-/** Clusters that one entry names. */
+/** Maximum number of clusters named in one entry. */
 const MAX_CLUSTERS = 500;
-/** Length of the part of an RFC 3339 time that ends with its minute. */
+/** Length of an RFC 3339 time up to its minute. */
 const MINUTE = 16;
 
 /**
- * Returns the key by which similar entries are joined; undefined: the entry stays alone. It
- * includes the minute, as entries are found by their time.
+ * Returns the key by which similar entries are joined; undefined: the entry is not joined. The key
+ * includes the minute, because entries are searched by time.
  */
 const likenessOf = ({ entry: { action, subject, detail }, time }: TimedEntry): string | undefined => {
   const minute = time.slice(0, MINUTE);
@@ -109,9 +108,9 @@ const joined = (alike: readonly TimedEntry[]): TimedEntry => {
 };
 
 /**
- * Joins similar actions of many agents. Refusals of one commit for the same reasons, and first
- * connections, that are written together become one entry by the hub that names the clusters, as
- * each entry goes to each agent with the next checkpoint. It takes the place of the last one.
+ * Joins similar actions of many agents: refusals of one commit for the same reasons, and first
+ * connections. Each group becomes one entry of the hub that names the clusters, at the place of its
+ * last entry. This saves traffic, because every entry goes to every agent with the next checkpoint.
  */
 export const joinAlike = (entries: readonly TimedEntry[]): readonly TimedEntry[] => {
   const open = new Map<string, TimedEntry[]>();

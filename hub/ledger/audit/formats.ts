@@ -2,7 +2,7 @@ import type { AuditEntry } from '@fso/shared/api';
 import { csvLine } from '@fso/shared/encoding';
 import manifest from '../../package.json' with { type: 'json' };
 
-/** Forms of the audit log for other programs: one entry is one line. */
+/** Export formats of the audit log for other programs, one line per entry. */
 
 /** Formats of `fso audit export`. */
 export const EXPORT_FORMATS = ['jsonl', 'csv', 'ocsf'] as const;
@@ -28,11 +28,11 @@ const OTHER = [99, 'Other'] as const;
 const FAILURES = /\.(reject|refuse|fail|deny)$/;
 
 /**
- * An entry as an event of the Open Cybersecurity Schema Framework; hashes and details go along in
- * `unmapped`.
+ * Converts an entry to an event of the Open Cybersecurity Schema Framework. Hashes and details go
+ * to `unmapped`.
  */
 export const ocsfOf = ({ sequence, time, actor, from, action, subject, detail, previous, hash }: AuditEntry): object => {
-  // `api.create-token`: what comes first is what is done.
+  // The first word of an action's last part is the verb, as in `api.create-token`.
   const verb = action.slice(action.lastIndexOf('.') + 1).split('-')[0] ?? '';
   const [activity, name] = ACTIVITIES[verb] ?? OTHER;
   const failed = FAILURES.test(action) || (detail['outcome'] ?? 'done') !== 'done';
@@ -62,7 +62,7 @@ export const ocsfOf = ({ sequence, time, actor, from, action, subject, detail, p
   };
 };
 
-/** Head and lines of an export, by its format. */
+/** Header and line of an export, by format. */
 export const FORMATTERS: Readonly<Record<ExportFormat, { readonly head: string; readonly line: (entry: AuditEntry) => string }>> = {
   jsonl: { head: '', line: (entry) => `${JSON.stringify(entry)}\n` },
   csv: { head: csvLine(COLUMNS), line: csv },

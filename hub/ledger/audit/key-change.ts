@@ -4,28 +4,28 @@ import type { AuditLog } from '../audit-log.ts';
 import { LedgerError } from '../types.ts';
 import { type AuditKey, loadAuditKey } from './key.ts';
 
-/** Action of the entry that announces another audit key. */
+/** Action of the entry that announces a new audit key. */
 const ACTION = 'audit.key.changed';
 
-/** Announcement in the log that checkpoints of another key follow. */
+/** Announcement in the log that later checkpoints are signed by another key. */
 export interface KeyChange {
-  /** Sequence of the entry that announces the change. */
+  /** Sequence number of the announcing entry. */
   readonly sequence: number;
   readonly before: string;
   readonly after: string;
 }
 
-/** Reads the change of the audit key that an entry announces; undefined: it announces none. */
+/** Reads the key change that an entry announces; undefined: none. */
 export const keyChangeOf = (entry: AuditEntry): KeyChange | undefined => {
-  // First, as a changed entry may lack everything else.
+  // Checked first: a tampered entry may lack all other fields.
   if (entry.action !== ACTION || entry.actor?.kind !== 'hub') return undefined;
   const { before, after } = entry.detail ?? {};
   return typeof before === 'string' && typeof after === 'string' ? { sequence: entry.sequence, before, after } : undefined;
 };
 
 /**
- * The key, and those before it: one that took another's place has signed the entry that says so,
- * and with it all that came before.
+ * Returns the key and its predecessors. A new key is accepted as successor if it signed a
+ * checkpoint that covers the entry of its announcement, and with it all earlier entries.
  *
  * @param changes oldest first
  */
@@ -38,11 +38,11 @@ export const keysUpTo = (key: string, changes: readonly KeyChange[], checkpoints
 };
 
 /**
- * Checks the key before it signs anything: the hub does not replace a lost key in silence, since
- * neither agents nor a verification of the log can tell that from a forgery.
+ * Checks the key before it signs anything. A lost key is not replaced silently, because neither
+ * agents nor a verification of the log could tell that from a forgery.
  *
- * @param accept the operator says that the key is meant to be another one; the log then says so too
- * @throws LedgerError that says what to do
+ * @param accept whether the operator accepts a new key; the change is then written to the log
+ * @throws LedgerError whose message names the remedy
  */
 export const checkAuditKey = async (
   audit: Pick<AuditLog, 'lastCheckpoint' | 'append'>,
@@ -65,9 +65,9 @@ export const checkAuditKey = async (
 };
 
 /**
- * Opens the key of the checkpoints, and makes one where there is none.
+ * Opens the key for checkpoints, or creates one if there is none.
  *
- * @throws LedgerError that says what to do
+ * @throws LedgerError whose message names the remedy
  */
 export const openAuditKey = async (
   audit: Pick<AuditLog, 'lastCheckpoint' | 'append'>,

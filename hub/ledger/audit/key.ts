@@ -5,19 +5,23 @@ import { type Checkpoint, checkpointText } from '@fso/shared/protocol';
 import { messageOf, readIfThere, syncFolder, writeDurably } from '@fso/shared/runtime';
 import { LedgerError } from '../types.ts';
 
-/** The hub's own key for checkpoints of its audit log. */
+/** Key with which the hub signs checkpoints of its audit log. */
 export interface AuditKey {
-  /** Public key as checkpoints name it. */
+  /** Public key in the form that checkpoints contain. */
   readonly id: string;
   sign(checkpoint: Pick<Checkpoint, 'sequence' | 'hash' | 'time'>): Checkpoint;
-  /** @param digest of the backup, SHA-256 in hex @returns base64url */
+  /** @param digest SHA-256 of the backup, hex @returns signature, base64url */
   signBackup(digest: string): string;
 }
 
-/** Returns the text that is signed for a backup. No text of a checkpoint begins like it. */
+/** Returns the text to sign for a backup. Its prefix differs from that of a checkpoint. */
 const backupText = (digest: string): Buffer => Buffer.from(`fso-ledger-backup-v1\n${digest}\n`);
 
-/** Whether a key, as checkpoints name it, has signed a backup. Never throws. */
+/**
+ * Whether a key signed a backup. Never throws.
+ *
+ * @param key public key in the form that checkpoints contain
+ */
 export const hasSignedBackup = (key: string, digest: string, signature: string): boolean => {
   try {
     const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: key }, format: 'jwk' });
@@ -43,19 +47,20 @@ const keyOf = (key: KeyObject): AuditKey => {
   };
 };
 
-/** A key that lasts as long as the process. */
+/** Creates a key that exists only in memory. */
 export const createAuditKey = (): AuditKey => keyOf(generateKeyPairSync('ed25519').privateKey);
 
-/** Codes of file systems without hard links, such as some network shares. */
+/** Error codes of file systems without hard links, such as some network shares. */
 const NO_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
 
 const codeOf = (error: unknown): string => String(Reflect.get(Object(error), 'code'));
 
 /**
- * Gives a file its name, unless another one has it, where there are no links. A rename alone could
- * replace the key of a hub that starts at the same time, so that one at a time may do it.
+ * Renames a file without replacing an existing one, on file systems without hard links. A rename
+ * alone could replace the key of a hub that starts at the same time, so a claim file lets only one
+ * hub do it.
  *
- * @throws Error where another start is at it, or was cut off there
+ * @throws Error if another hub holds the claim, or was killed while it did
  */
 export const publishWithoutLinks = async (draft: string, path: string): Promise<void> => {
   const claim = `${path}.claim`;
@@ -71,7 +76,7 @@ export const publishWithoutLinks = async (draft: string, path: string): Promise<
   }
 };
 
-/** Gives a file its name, unless another one has it. */
+/** Gives a file its final name, unless that name exists. */
 const publish = async (draft: string, path: string): Promise<void> => {
   try {
     await link(draft, path);
@@ -83,12 +88,12 @@ const publish = async (draft: string, path: string): Promise<void> => {
   }
 };
 
-/** A new private key, as its file has it. */
+/** Creates a private key as PEM. */
 export const makeAuditKeyPem = (): string => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 
 /**
- * The file appears whole and is never replaced: of two hubs that start at once both get the key of
- * one.
+ * Creates the key file atomically and never replaces one. Two hubs that start at once get the same
+ * key.
  */
 const make = async (path: string): Promise<string> => {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -104,9 +109,9 @@ const make = async (path: string): Promise<string> => {
 };
 
 /**
- * Reads the key, PEM of a PKCS #8 private key, or makes one where there is no file.
+ * Reads the key, a PKCS #8 private key in PEM, or creates the file if it is missing.
  *
- * @throws LedgerError that says what is wrong with the file
+ * @throws LedgerError whose message says what is wrong with the file
  */
 export const loadAuditKey = async (path: string): Promise<AuditKey> => {
   try {

@@ -13,12 +13,12 @@ const isAbout = (entry: AuditEntry, cluster: string): boolean => {
   return isOwn || lists(entry, 'clusters', cluster);
 };
 
-/** Fields of a detail that name the policies that a commit changed. */
+/** Fields of an entry's detail that list the policies of a commit. */
 const POLICY_LISTS = ['added', 'changed', 'removed'];
 
 const names = (entry: AuditEntry, policy: string): boolean => POLICY_LISTS.some((field) => lists(entry, field, policy));
 
-/** Whether an entry passes every given filter. */
+/** Whether an entry matches all given fields of a filter. */
 export const matchesAudit = (entry: AuditEntry, filter: AuditFilter): boolean =>
   (filter.action === undefined || entry.action === filter.action) &&
   (filter.actor === undefined || entry.actor.id === filter.actor) &&
@@ -27,16 +27,16 @@ export const matchesAudit = (entry: AuditEntry, filter: AuditFilter): boolean =>
   (filter.policy === undefined || names(entry, filter.policy)) &&
   isWithin(entry.time, filter);
 
-/** Filter and page size of a read of the log. */
+/** Options for reading the log. */
 export interface ReadOptions {
-  /** Entries that are read at a time. Default 1,000. */
+  /** Number of entries read at a time. Default: 1,000. */
   readonly pageSize?: number;
   readonly filter?: AuditFilter;
-  /** Ends the entries when aborted. */
+  /** Stops reading. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Reads a log forwards, a page at a time. */
+/** Yields the entries of a log, oldest first, reading a page at a time. */
 export async function* readAudit(log: Pick<AuditLog, 'search'>, options: ReadOptions = {}): AsyncGenerator<AuditEntry> {
   const { pageSize = 1000, filter = {}, signal } = options;
   let from: number | null = 0;

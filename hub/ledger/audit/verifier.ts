@@ -5,7 +5,7 @@ import type { AuditLog } from '../audit-log.ts';
 import { readAudit } from './read.ts';
 import { verifyAudit } from './verify.ts';
 
-/** The log that is verified, and the key of its checkpoints. */
+/** Log to verify, with the key of its checkpoints. */
 export interface AuditVerifierDeps {
   readonly audit: Pick<AuditLog, 'proofs' | 'head' | 'search'>;
   /** Public key of the hub's checkpoints. */
@@ -13,23 +13,23 @@ export interface AuditVerifierDeps {
   readonly clock: Clock;
 }
 
-/** Entries whose hashes are computed at a time. */
+/** Number of entries whose hashes are computed between two yields to other work. */
 const PAGE = 200;
-/**
- * Time in which every caller gets the same result, in milliseconds, even if entries were written
- * meanwhile.
- */
+/** Time for which a result is reused even if entries were added, in milliseconds. */
 const FRESH_MS = 10_000;
 /**
- * A run is not repeated before this many times its own length: the hub spends a small part of its
- * time on a large, busy log.
+ * Factor by which the pause after a run exceeds its duration, so that a large, busy log takes only
+ * a small part of the hub's time.
  */
 const REST = 20;
-/** A log without new entries may still have been changed. */
+/**
+ * Time after which an unchanged log is verified again, in milliseconds: stored entries may have
+ * been changed.
+ */
 const KEPT_MS = 600_000;
 
 /**
- * Yields after each page, so that requests are answered while a log of a million entries is
+ * Yields to other work after each page, so that requests are answered while a large log is
  * verified.
  */
 async function* yieldBetweenPages(entries: AsyncIterable<AuditEntry>): AsyncGenerator<AuditEntry> {
@@ -48,7 +48,7 @@ interface VerificationRun {
   readonly tookMs: number;
 }
 
-/** Verifies the audit log, one run at a time: a caller during a run gets its result. */
+/** Verifies the audit log, one run at a time. Callers during a run get its result. */
 export class AuditVerifier {
   readonly #deps: AuditVerifierDeps;
   #last: VerificationRun | undefined;
@@ -58,7 +58,9 @@ export class AuditVerifier {
     this.#deps = deps;
   }
 
-  /** @returns a result of at most {@link FRESH_MS}, or of a log that has not grown since */
+  /**
+   * @returns a result at most {@link FRESH_MS} old, or an older one if the log has not grown since
+   */
   async verify(): Promise<AuditVerificationView> {
     if (this.#last !== undefined && (await this.#isCurrent(this.#last))) return this.#last.view;
     this.#running ??= this.#run().finally(() => {
@@ -71,7 +73,8 @@ export class AuditVerifier {
     const { audit, key, clock } = this.#deps;
     const beganMs = clock.monotonicMs();
     const checkedAt = clock.now().toISOString();
-    // The proofs first: entries that come meanwhile are then beyond them, not missing.
+    // Proofs are read first, so that entries added meanwhile lie after them and do not count as
+    // missing.
     const { checkpoints, witnesses } = await audit.proofs();
     const entries = yieldBetweenPages(readAudit(audit, { pageSize: PAGE }));
     const found = await verifyAudit(entries, { checkpoints, witnesses, key });

@@ -7,16 +7,16 @@ const MAX_PROBLEMS = 100;
 
 type Problem = AuditVerification['problems'][number];
 
-/** Checkpoints and keys by which the log is verified. */
+/** Checkpoints and keys against which the log is verified. */
 export interface Proofs extends Omit<AuditProofs, 'key'> {
   /**
-   * The hub's public audit key, as the caller knows it; null: that of the newest checkpoint. Keys
-   * before it are taken where the log announces the change.
+   * Public audit key of the hub, as the caller knows it; null: that of the newest checkpoint.
+   * Earlier keys are accepted if the log announces their replacement.
    */
   readonly key: string | null;
 }
 
-/** Returns the reason why an entry does not follow on the one before it. */
+/** Returns the reason why an entry does not follow the previous one; undefined if it does. */
 const entryProblem = (entry: AuditEntry, before: AuditHead): string | undefined => {
   const expected = before.sequence + 1;
   if (entry.sequence < expected) return `entry ${entry.sequence} comes after ${before.sequence}: entries are reordered or doubled`;
@@ -51,7 +51,7 @@ interface Reading {
   readonly problems: readonly Problem[];
   readonly count: number;
   readonly head: AuditHead;
-  /** Hashes of the entries that claims refer to, by sequence. */
+  /** Hashes of the entries that checkpoints and witnesses refer to, by sequence number. */
   readonly hashes: ReadonlyMap<number, string>;
   readonly changes: readonly KeyChange[];
 }
@@ -77,16 +77,13 @@ const readEntries = async (entries: AsyncIterable<AuditEntry>, wanted: ReadonlyS
 /** Result of examining a log. */
 export interface Examination extends Omit<AuditVerification, 'ok'> {
   /**
-   * Checkpoints of keys that nothing announced: forged, or of a key that was replaced in silence.
-   * They are not among `problems`.
+   * Checkpoints by keys that the log does not announce: forged, or of a key that was replaced
+   * silently. They are not included in `problems`.
    */
   readonly foreign: readonly Problem[];
 }
 
-/**
- * Verifies a log as {@link verifyAudit} does, but reports checkpoints of foreign keys apart from
- * changes to the log.
- */
+/** Verifies a log like {@link verifyAudit}, but reports checkpoints of unknown keys separately. */
 export const examineAudit = async (entries: AsyncIterable<AuditEntry>, proofs: Proofs): Promise<Examination> => {
   const claims = claimsOf(proofs);
   const checkpoints = claims.map(({ checkpoint }) => checkpoint);
@@ -114,9 +111,9 @@ export const examineAudit = async (entries: AsyncIterable<AuditEntry>, proofs: P
 };
 
 /**
- * Reads a log from its first entry on and compares it with the checkpoints that were signed. The
- * chain finds what was changed, left out or reordered; checkpoints and witnesses find a log that
- * was cut off at its end or rewritten as a whole.
+ * Reads a log from its first entry and compares it with the signed checkpoints. The hash chain
+ * reveals changed, missing or reordered entries. Checkpoints and witnesses reveal a log that was
+ * truncated or rewritten as a whole.
  *
  * @param entries oldest first
  */

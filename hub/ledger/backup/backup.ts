@@ -15,9 +15,9 @@ import { LedgerError } from '../types.ts';
 import { type End, FORMAT, type Manifest } from './format.ts';
 import { readTable, TABLES } from './tables.ts';
 
-/** Content of a written backup, in numbers. */
+/** Summary of a written backup. */
 export interface BackupSummary {
-  /** Rows by table. */
+  /** Number of rows by table. */
   readonly rows: Readonly<Record<string, number>>;
   readonly digest: string;
   readonly isSigned: boolean;
@@ -26,7 +26,7 @@ export interface BackupSummary {
 interface Dump {
   readonly db: Kysely<Schema>;
   readonly shared: boolean;
-  /** Version of the program. */
+  /** Version of the program that writes the backup. */
   readonly program: string;
   readonly key: AuditKey | undefined;
   readonly done: (summary: BackupSummary) => void;
@@ -48,7 +48,7 @@ async function* dump({ db, shared, program, key, done }: Dump): AsyncGenerator<s
     rows[table.name] = 0;
     for await (const row of readTable(db, table)) {
       rows[table.name] = (rows[table.name] ?? 0) + 1;
-      // In the order of their numbers.
+      // Checkpoints are read in the order of their sequence numbers.
       if (table.name === 'checkpoints') newestKey = row['key'];
       yield line({ table: table.name, row });
     }
@@ -60,18 +60,18 @@ async function* dump({ db, shared, program, key, done }: Dump): AsyncGenerator<s
   yield `${JSON.stringify(end)}\n`;
 }
 
-/** Program and key that a backup names and is signed by. */
+/** Program version in a backup, and the key that signs it. */
 export interface BackupAuthor {
   /** Version of this program. */
   readonly version: string;
-  /** Signs the backup, where it is the key of the newest checkpoint. */
+  /** Audit key. Signs the backup only if it also signed the newest checkpoint. */
   readonly key?: AuditKey | undefined;
 }
 
 /** File to write a backup to. */
 export interface BackupFile {
   readonly path: string;
-  /** Whether it may take the place of another one. */
+  /** Whether an existing file may be replaced. */
   readonly replace?: boolean | undefined;
 }
 
@@ -82,11 +82,11 @@ const isThere = (path: string): Promise<boolean> =>
   );
 
 /**
- * Writes everything that the ledger holds, as of one moment: JSON Lines, packed with gzip. The
- * database is only read, whatever hubs do with it meanwhile; tables of an older version are written
- * as they are.
+ * Writes the whole ledger in one consistent snapshot, as JSON Lines compressed with gzip. The
+ * database is only read; hubs may write meanwhile. Tables of an older version are written
+ * unchanged.
  *
- * @throws LedgerError, or what the database or the target answered
+ * @throws LedgerError, or the error of the database or the target
  */
 export const writeBackup = async (
   { snapshot, shared }: DatabaseReader,
@@ -103,9 +103,9 @@ export const writeBackup = async (
 };
 
 /**
- * Lets a backup be written into a new file, which appears when it is whole, and stays.
+ * Writes a backup to a new file. The file appears once it is complete and durable.
  *
- * @throws LedgerError where the file is there already; the error of the writing
+ * @throws LedgerError if the file exists; the error of the write
  */
 export const keepBackup = async <T>(
   { path, replace = false }: BackupFile,
@@ -124,11 +124,11 @@ export const keepBackup = async <T>(
   }
 };
 
-/** Backs a ledger up into a new file. @throws as {@link keepBackup} and {@link writeBackup} */
+/** Backs up a ledger to a new file. @throws as {@link keepBackup} and {@link writeBackup} */
 export const backupLedger = (reader: DatabaseReader, { path, replace, ...author }: BackupFile & BackupAuthor): Promise<BackupSummary> =>
   keepBackup({ path, replace }, (target) => writeBackup(reader, author, target));
 
-/** Writes a backup of a database, beside the hubs that use it. */
+/** Writes a backup of a database while hubs use it. */
 export const backUp = async (database: DatabaseConfig, author: BackupAuthor, target: Writable): Promise<BackupSummary> => {
   const reader = await openReader(database);
   try {

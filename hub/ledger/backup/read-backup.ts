@@ -10,14 +10,14 @@ const MAX_LINE_LENGTH = 256 * 1024 * 1024;
 
 async function* readLines(file: string): AsyncGenerator<string> {
   const unzipped = createGunzip().setEncoding('utf8');
-  // Whatever fails ends the reading below with the same error.
+  // An error here also ends the loop below with the same error.
   pipeline(createReadStream(file), unzipped).catch(() => undefined);
   const splitter = new LineSplitter(MAX_LINE_LENGTH);
   for await (const chunk of unzipped as AsyncIterable<string>) yield* splitter.push(chunk);
   if (splitter.rest !== '') yield splitter.rest;
 }
 
-/** Parses a line. @param what names it in the error @throws LedgerError */
+/** Parses a line. @param what names the line in the error message @throws LedgerError */
 export const parseLine = <T>(schema: { parse(value: unknown): T }, line: string, file: string, what: string): T => {
   try {
     return schema.parse(JSON.parse(line));
@@ -29,9 +29,9 @@ export const parseLine = <T>(schema: { parse(value: unknown): T }, line: string,
 const changed = (file: string): LedgerError => new LedgerError(`${file} was changed or damaged: its digest is another`);
 
 /**
- * Calls a handler for each line of a backup, and waits for it.
+ * Calls a handler for each line of a backup and awaits it.
  *
- * @returns the last line, and the digest of all before it
+ * @returns the last line, and the digest of all lines before it
  */
 const forEachLine = async (file: string, handle: (line: string) => void | Promise<void>): Promise<{ last: string; sha256: string }> => {
   const hash = createHash('sha256');
@@ -44,7 +44,7 @@ const forEachLine = async (file: string, handle: (line: string) => void | Promis
   return { last: last ?? '', sha256: hash.digest('hex') };
 };
 
-/** A backup that was read to its end and is whole. */
+/** Backup that was read to its end and found intact. */
 export interface Backup {
   readonly file: string;
   readonly manifest: Manifest;
@@ -52,10 +52,10 @@ export interface Backup {
 }
 
 /**
- * Reads a backup to its end.
+ * Reads and checks a whole backup.
  *
- * @param newest newest version of the tables that the caller can use
- * @throws LedgerError when it is not whole, was changed, or is of a newer version
+ * @param newest newest version of the tables that the caller supports
+ * @throws LedgerError if the backup is incomplete, was changed, or is of a newer version
  */
 export const readBackup = async (file: string, newest = Number.POSITIVE_INFINITY): Promise<Backup> => {
   let first: string | undefined;
@@ -73,7 +73,9 @@ export const readBackup = async (file: string, newest = Number.POSITIVE_INFINITY
 };
 
 /**
- * Reads the lines of a backup again. @throws LedgerError at its end where it is no longer the same
+ * Reads the lines of a checked backup again.
+ *
+ * @throws LedgerError at the end if the file has changed
  */
 export const rereadBackup = async ({ file, end }: Backup, handle: (line: string) => void | Promise<void>): Promise<void> => {
   const { sha256 } = await forEachLine(file, handle);

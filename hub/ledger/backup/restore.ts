@@ -18,22 +18,22 @@ import { Line } from './format.ts';
 import { type Backup, parseLine, readBackup, rereadBackup } from './read-backup.ts';
 import { type Row, TABLES } from './tables.ts';
 
-/** Result of a restore: time of the backup, rows by table, and notes on the audit log. */
+/** Result of a restore: time of the backup, number of rows by table, and notes on the audit log. */
 export interface RestoreSummary {
   readonly created: string;
   readonly rows: Readonly<Record<string, number>>;
-  /** Notes on the audit log, for people. They do not prevent the restore. */
+  /** Notes on the audit log for the operator. They do not prevent the restore. */
   readonly notes: readonly string[];
 }
 
-/** Migration since which clusters report by exception. */
+/** Number of the migration since which clusters report by exception. */
 const BY_EXCEPTION = 8;
 
-/** Bounds of one statement. */
+/** Maximum size of one statement. */
 const ROWS = 500;
 const CHARACTERS = 4 * 1024 * 1024;
 
-/** Reads a backup to its end. @throws LedgerError where this version cannot restore it */
+/** Reads and checks a whole backup. @throws LedgerError if this version cannot restore it */
 export const checkBackup = (file: string): Promise<Backup> => readBackup(file, NEWEST_VERSION);
 
 const refuseFilled = async (trx: Transaction<Schema>): Promise<void> => {
@@ -46,7 +46,10 @@ const refuseFilled = async (trx: Transaction<Schema>): Promise<void> => {
   }
 };
 
-/** Tables and columns of earlier versions: agents report again what they held. */
+/**
+ * Tables and columns of earlier versions. They are skipped, because agents report their content
+ * again.
+ */
 const FORMER_TABLES: ReadonlySet<string> = new Set(['policy_chunks', 'deviations']);
 const FORMER_COLUMNS: ReadonlySet<string> = new Set(['reported_digest', 'kept_json', 'full_version']);
 
@@ -71,7 +74,7 @@ const insertAll = async (trx: Transaction<Schema>, backup: Backup): Promise<void
     if (table !== '') await insert(trx, table, rows);
   };
   await rereadBackup(backup, async (line) => {
-    // The first and the last line, which are no rows, were read before.
+    // The manifest and the end are no rows and were read before.
     if (!line.startsWith('{"table":')) return;
     const next = parseLine(Line, line, backup.file, 'a line');
     if (next.table !== table || rows.length >= ROWS || size + line.length > CHARACTERS) {
@@ -87,10 +90,12 @@ const insertAll = async (trx: Transaction<Schema>, backup: Backup): Promise<void
 };
 
 /**
- * @param checkpoints in their order; where hubs with different keys were there, the newest entry
- * may have several
- * @returns what is to be said of it
- * @throws LedgerError where no key of a newest checkpoint has signed it
+ * Checks the signature of a backup.
+ *
+ * @param checkpoints in order of sequence; hubs with different keys may have signed the newest
+ * entry more than once
+ * @returns notes for the operator
+ * @throws LedgerError if no key of a newest checkpoint signed the backup
  */
 const checkSignature = ({ file, end: { sha256, signature } }: Backup, checkpoints: readonly Checkpoint[]): string[] => {
   if (signature === undefined) return ['the backup is not signed: beyond the audit log nothing proves what is in it'];
@@ -103,7 +108,7 @@ const checkSignature = ({ file, end: { sha256, signature } }: Backup, checkpoint
 };
 
 const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry, shared: boolean): Promise<void> => {
-  // SQLite goes on behind the highest number by itself.
+  // SQLite continues after the highest id without this.
   for (const name of shared ? ['events', 'cluster_history'] : [])
     await sql`select setval(${`${name}_id_seq`}, (select coalesce(max(id), 0) + 1 from ${sql.table(name)}), false)`.execute(trx);
   await sql`update ledger_version set value = (select coalesce(max(version), 0) from (select version from clusters union all select version from records union all select version from state union all select version from policy_lists) as all_versions)`.execute(
@@ -119,16 +124,16 @@ const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry, shared: bo
 };
 
 /**
- * Fills an empty ledger from a backup, in one transaction: all of it or nothing. The audit log is
- * verified, and goes on with an entry that says so.
+ * Fills an empty ledger from a backup in one transaction. Verifies the audit log, and appends an
+ * entry on the restore to it.
  *
- * @param backup what {@link checkBackup} found: the file is read once more
- * @throws LedgerError that says what is wrong with the file, the ledger or the audit log in it
+ * @param backup result of {@link checkBackup}; the file is read again
+ * @throws LedgerError that says what is wrong with the file, the ledger or its audit log
  */
 export const restoreLedger = async (database: Database, backup: Backup, actor: NewAuditEntry['actor']): Promise<RestoreSummary> => {
   const { manifest, end } = backup;
   await migrate(database);
-  // A replaced key says nothing about the entries; to refuse the backup for it would lose them too.
+  // A replaced key says nothing about the entries, and refusing the backup would lose them.
   const notes = await database.patiently((db) =>
     db.transaction().execute(async (trx) => {
       if (database.shared) await lockWrites(trx);

@@ -4,8 +4,8 @@ import { RETENTION } from '../sql/history/history.ts';
 import type { Schema } from '../sql/schema.ts';
 
 /**
- * Tables of a backup, in the order in which they can be filled, with their keys. Replicas are of
- * the moment and stay out, and so are sessions and the time by which the history ages.
+ * Tables of a backup with their keys, in an order in which they can be filled. Replicas, sessions
+ * and the time for retention are left out, because they describe the present.
  */
 export const TABLES = [
   { name: 'state', key: ['name'] },
@@ -23,24 +23,22 @@ export const TABLES = [
 interface BackupTable {
   readonly name: keyof Schema;
   readonly key: readonly string[];
-  /**
-   * Rows that are read at a time; default: {@link PAGE}. Those of a large list have 280 KB each.
-   */
+  /** Number of rows read at a time; default: {@link PAGE}. A row of a large list has 280 KB. */
   readonly page?: number;
 }
 
-/** A row of a table, by column. */
+/** Row of a table, by column. */
 export type Row = Readonly<Record<string, unknown>>;
 
 const PAGE = 1_000;
 
-/** Rows of a table that a backup has. */
+/** Returns the condition for the rows of a table that a backup includes. */
 const isKept = (name: string) =>
   name === 'records'
     ? sql`kind not in (${SESSION_KIND}, ${LOGIN_LINK_KIND}) and (kind, name) <> (${RETENTION.kind}, ${RETENTION.name})`
     : sql`true`;
 
-/** Reads all rows of a table for a backup, in the order of its key, a page at a time. */
+/** Reads all rows of a table in the order of its key, a page at a time. */
 export async function* readTable(db: Kysely<Schema>, { name, key, page = PAGE }: BackupTable): AsyncGenerator<Row> {
   const columns = sql.join(key.map((column) => sql.ref(column)));
   let last: Row | undefined;

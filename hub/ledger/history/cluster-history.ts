@@ -6,8 +6,8 @@ import { ClusterPolicies, listIn, namedIn } from '../policies/index.ts';
 import type { ClusterRecord, HistoryBaseline, HistoryChange } from '../types.ts';
 
 /**
- * Returns the state of a policy. It is computed once per report, as many clusters share the reports
- * of policies that conform. A policy without its namespace does not conform.
+ * Returns the state of a policy. Memoized per report, because many clusters share the reports of
+ * conforming policies. A policy without its namespace does not conform.
  */
 const stateOf: (report: PolicyReport) => PolicyState = weakMemo((report) => ({
   phase: report.phase,
@@ -16,7 +16,7 @@ const stateOf: (report: PolicyReport) => PolicyState = weakMemo((report) => ({
   revision: report.revision ?? null,
 }));
 
-/** Serializes a state of a policy, equally for equal states. */
+/** Serializes the state of a policy. Equal states give equal texts. */
 export const textOfState: (state: PolicyState) => string = weakMemo(
   ({ phase, conforms, violates, revision }) => `${phase} ${conforms} ${violates} ${revision ?? ''}`,
 );
@@ -24,7 +24,7 @@ export const textOfState: (state: PolicyState) => string = weakMemo(
 const isSameState = (before: PolicyReport | undefined, after: PolicyReport): boolean =>
   before !== undefined && textOfState(stateOf(before)) === textOfState(stateOf(after));
 
-/** States in the order in which they first occur, each with its policies. */
+/** Groups policies by state, in the order in which the states first occur. */
 export const groupPolicies = (policies: Iterable<readonly [string, PolicyState]>): NonNullable<HistoryChange['policies']> => {
   const groups = new Map<string, PolicyState & { readonly keys: string[] }>();
   for (const [key, state] of policies) {
@@ -39,25 +39,26 @@ export const groupPolicies = (policies: Iterable<readonly [string, PolicyState]>
 interface RecordChange {
   readonly before: ClusterRecord;
   readonly after: ClusterRecord;
-  /** Keys of the policies that read differently in the two. */
+  /** Keys of the policies whose reports differ between the two records. */
   readonly keys: readonly string[];
 }
 
 /**
- * Returns the baseline and list by which policies read that are not known by name; null: there is
- * none, or its list is unknown, or was named by an agent and is not stored.
+ * Returns the policies whose baseline and list define the state of all that are not reported by
+ * name. null: the list is missing, unknown or not stored because an agent named it.
  */
 const groundOf = ({ policies }: ClusterRecord): ClusterPolicies | null =>
   policies instanceof ClusterPolicies && !policies.list.isNamed ? policies : null;
 
-/** Whether two baselines differ in nothing that the history has of them but their time. */
+/** Whether two baselines differ at most in their time, as far as the history has them. */
 const isSameGround = (a: Baseline | null, b: Baseline | null): boolean =>
   isSameBaseline(a, b, ['list', 'missing', 'floor', 'gatekeeper', 'injection', 'gatekeeperNamespace']);
 
 /**
- * Whether unnamed policies read alike in both records. Where neither list is known here, another
- * hub may have known the one before: what it wrote must not go on beyond its time either, as nobody
- * here knows what has expired since. By a list that an agent has named nothing was written.
+ * Whether policies that are not reported by name have equal states in both records. If this hub
+ * knows neither list, another hub may have known the first one and recorded it. Its baseline then
+ * ends when its time moves, because nobody here knows which policies expired since. A list that an
+ * agent named was never recorded.
  */
 const readAlike = ({ before, after }: Pick<RecordChange, 'before' | 'after'>): boolean => {
   const [was, is] = [groundOf(before), groundOf(after)];
@@ -78,8 +79,8 @@ const baselineOf = (ground: ClusterPolicies | null): HistoryBaseline | null => {
 };
 
 /**
- * Whether a policy reads by the list once it is not known by name; where the list is not known,
- * that is not known either.
+ * Whether a policy that is no longer reported by name has the state of the list. If the list is
+ * unknown, any policy of the hub may be in it.
  */
 const isListed = (key: string, record: ClusterRecord): boolean => {
   const ground = groundOf(record);
@@ -87,25 +88,26 @@ const isListed = (key: string, record: ClusterRecord): boolean => {
 };
 
 /**
- * Policies that a change names at most beside those that changed, so that a search need not go
- * further back.
+ * Maximum number of unchanged policies that a change names, so that a search need not go further
+ * back.
  */
 const MAX_NAMED = 50;
 
 interface Shift {
-  /** Whether policies that are not known by name read differently. */
+  /** Whether the state of policies that are not reported by name changed. */
   readonly isMoved: boolean;
-  /** Whether the report lists all policies that are known by name. */
+  /** Whether the report lists all policies that are reported by name. */
   readonly isFull: boolean;
 }
 
 /**
- * Returns the other keys that are known by name, where a change lists all; undefined: it does not.
+ * Returns the other keys that are reported by name, if the change is to list all of them; else
+ * undefined.
  */
 const namedAfter = ({ before, after }: RecordChange, opened: ReadonlySet<string>, { isMoved, isFull }: Shift): string[] | undefined => {
   if (!isMoved && !isFull) return undefined;
   const names = namedIn(after.policies);
-  // Whatever an older program wrote, all of it is over.
+  // The first known list ends everything that an older program recorded.
   const isFirst = isMoved && groundOf(before) === null && groundOf(after) !== null;
   if (!isFirst && names.size - opened.size > MAX_NAMED) return undefined;
   return [...names.keys()].filter((key) => !opened.has(key));
@@ -114,11 +116,14 @@ const namedAfter = ({ before, after }: RecordChange, opened: ReadonlySet<string>
 const some = <K extends string>(name: K, keys: readonly string[]): { readonly [key in K]?: readonly string[] } =>
   (keys.length > 0 ? { [name]: keys } : {}) as { readonly [key in K]?: readonly string[] };
 
-/** Returns the report of a policy that is known by name, since the commit in its list. */
+/**
+ * Returns the report of a policy that is reported by name, including the commit since which it is
+ * in its list.
+ */
 const reportByName = ({ policies }: ClusterRecord, key: string): PolicyReport | undefined =>
   namedIn(policies).has(key) ? policies.get(key) : undefined;
 
-/** Returns what changed of policies; empty: nothing. */
+/** Returns the changes of policies; empty: nothing changed. */
 const policiesBetween = (records: RecordChange, isFull: boolean): Omit<HistoryChange, 'time'> => {
   const { before, after, keys } = records;
   const opened = keys.flatMap((key) => {
@@ -133,7 +138,7 @@ const policiesBetween = (records: RecordChange, isFull: boolean): Omit<HistoryCh
   return {
     ...(isMoved && { baseline: baselineOf(groundOf(after)) }),
     ...(opened.length > 0 && { policies: groupPolicies(opened) }),
-    // Where all that is known by name is named, the others are not.
+    // A change that lists all policies by name needs no `closed`.
     ...(named === undefined &&
       some(
         'closed',
@@ -151,8 +156,8 @@ const acceptedOf = ({ acked }: ClusterRecord): string | null => acked?.revision 
 const provenOf = ({ report }: ClusterRecord): string | null => report?.provenRevision ?? null;
 
 /**
- * Whether the cluster is observed. While a report is missing, the others do not show its current
- * state.
+ * Whether the cluster is observed. If a report is missing, the other reports do not show the
+ * current state.
  */
 const isObserved = ({ notObserved, divergedSince }: ClusterRecord): boolean => notObserved === null && divergedSince === null;
 
@@ -166,8 +171,8 @@ const connectionBetween = (
 };
 
 /**
- * Returns the change that begins a connection. Unless it says otherwise, the cluster counts as
- * observed.
+ * Returns the change that begins a connection. The cluster counts as observed unless the change
+ * says otherwise.
  */
 const beginning = (record: ClusterRecord, time: string): HistoryChange => ({
   time,
@@ -188,9 +193,9 @@ const factsBetween = ({ before, after }: RecordChange): Omit<HistoryChange, 'tim
 const unlessEmpty = (change: HistoryChange): HistoryChange | undefined => (Object.keys(change).length > 1 ? change : undefined);
 
 /**
- * Returns what a change of a cluster's record adds to its history. A stream counts from the moment
- * in which its agent has said how its cluster is, to the last sign of life: its end may be noticed
- * late, as after a pause of the hub's machine, or by the stream that replaces it.
+ * Returns what a change of a cluster's record adds to its history. A connection lasts from the
+ * first report of the agent on its stream to the last sign of life, because its end may be noticed
+ * late: after a pause of the hub's machine, or when another stream replaces it.
  *
  * @returns undefined: nothing
  */
@@ -208,7 +213,7 @@ export const historyBetween = (change: ClusterChange, records: RecordChange): Hi
       return unlessEmpty({
         time,
         ...connectionBetween({ time, opens: change.opens === true }, records),
-        // What the agent before it said does not hold any more.
+        // Statements of the previous agent no longer hold.
         ...(change.isNew === true && { ...revisionsBetween(records), ...policiesBetween(records, false) }),
       });
     default:
@@ -216,7 +221,7 @@ export const historyBetween = (change: ClusterChange, records: RecordChange): Hi
   }
 };
 
-/** Returns the state of a cluster as a change from nothing. */
+/** Returns the state of a cluster as a change from an empty history. */
 export const fullChange = (record: ClusterRecord, time: string): HistoryChange => {
   const names = [...namedIn(record.policies).keys()].flatMap((key) => {
     const report = record.policies.get(key);

@@ -9,26 +9,26 @@ const withoutEmpty = <T extends object>(fields: T): Partial<T> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value.length > 0)) as Partial<T>;
 
 /**
- * Mentions of policies by name, on the way from the newest change to the oldest. Of each policy its
- * newest mention is left: that it is known by name, or, if the newest baseline is older, that it is
- * not any more. What it was between the two is not known then, unless that was all.
+ * Mentions of policies by name, collected from the newest change to the oldest. Only the newest
+ * mention of each policy is kept: that it is reported by name, or, after the newest baseline, that
+ * it no longer is. Its states in between become unknown, unless there was only one.
  */
 class KnownNames {
   readonly #baselineAt: number;
-  /** Change of the newest mention, by key. */
+  /** Number of the change with the newest mention, by key. */
   readonly #newest = new Map<string, number>();
-  /** Policies whose standing at the newest baseline is clear. */
+  /** Policies whose state at the newest baseline is known. */
   readonly #clear = new Set<string>();
   readonly #unknown = new Set<string>();
-  /** Newest change that lists all policies known by name. */
+  /** Newest change that lists all policies that are reported by name. */
   #all: { readonly at: number; readonly keys: ReadonlySet<string> } | undefined;
 
-  /** @param baselineAt number of the change with the newest baseline; -1: there is none */
+  /** @param baselineAt number of the change with the newest baseline; -1: none */
   constructor(baselineAt: number) {
     this.#baselineAt = baselineAt;
   }
 
-  /** Keys of policies whose state behind the newest baseline is left out. */
+  /** Keys of policies whose states after the newest baseline are left out. */
   get unknown(): readonly string[] {
     return [...this.#unknown];
   }
@@ -45,7 +45,7 @@ class KnownNames {
     return {
       ...(isBehind && withoutEmpty({ closed: others.closed })),
       ...(isKept && withoutEmpty({ gone: others.gone })),
-      // Also those of which more was said, here or later, that is left out.
+      // Includes policies whose mentions, here or later, are left out.
       ...(all !== undefined && isKept && { named: [...new Set([...all, ...this.#unknown])].filter((key) => !left.has(key)) }),
       ...(open.length > 0 && { policies: groupPolicies(open) }),
     };
@@ -67,8 +67,8 @@ class KnownNames {
   }
 
   /**
-   * Number of the change that closed a key without naming it: where a change says all, no other key
-   * is known by name any more.
+   * Number of the change that closed a key without naming it. Once a change lists all policies, no
+   * other key is reported by name.
    */
   #closedAt(key: string): number | undefined {
     return this.#all === undefined || this.#all.keys.has(key) ? undefined : this.#all.at;
@@ -77,11 +77,11 @@ class KnownNames {
 
 type FactChange = Pick<HistoryChange, 'connected' | 'observed' | 'accepted' | 'proven'>;
 
-/** Facts that were met already, on the way from the newest change to the oldest. */
+/** Facts that newer changes already state, collected from the newest change to the oldest. */
 class KnownFacts {
   readonly #facts = new Set<string>();
 
-  /** @returns what of an older change still stood behind all later ones */
+  /** @returns the facts of an older change that no newer change replaced */
   rest(change: HistoryChange): FactChange {
     const { accepted, proven } = change;
     return {
@@ -92,8 +92,8 @@ class KnownFacts {
   }
 
   /**
-   * Returns what is left of a connection. Where a later change says that the cluster was observed
-   * again, its beginning must not say that it was observed all the time.
+   * Returns the remaining facts of a connection. If a newer change says that the cluster was
+   * observed again, its beginning must not say that it was observed throughout.
    */
   #connection(change: HistoryChange): Pick<HistoryChange, 'connected' | 'observed'> {
     const { connected, observed } = change;
@@ -112,12 +112,12 @@ class KnownFacts {
 }
 
 /**
- * Keys that are kept of policies that came and went behind the newest baseline: a cluster where
- * others come each minute must not fill a row.
+ * Maximum number of keys kept of policies that came and went after the newest baseline, so that a
+ * cluster with ever new policies does not fill a row.
  */
 const MAX_CLOSED = 1_000;
 
-/** Keys of the policies that are known by name in the end of what was put together. */
+/** Keys of the policies that are still reported by name after the last change. */
 const openIn = (changes: readonly HistoryChange[]): ReadonlySet<string> =>
   new Set(changes.flatMap(({ policies = [] }) => policies.flatMap(({ keys }) => keys)));
 
@@ -127,8 +127,9 @@ const countClosed = (changes: readonly HistoryChange[], open: ReadonlySet<string
 };
 
 /**
- * The same without the policies that are not known by name in the end: the last change says once
- * how they read, and nothing does before it.
+ * Leaves out policies that are no longer reported by name after the last change. The last change
+ * then states the baseline and all names; earlier states are lost.
+ *
  * @param baselineAt number of the change with the newest baseline
  */
 const withoutClosed = (changes: readonly HistoryChange[], baselineAt: number, open: ReadonlySet<string>): readonly HistoryChange[] => {
@@ -143,12 +144,11 @@ const withoutClosed = (changes: readonly HistoryChange[], baselineAt: number, op
 };
 
 /**
- * The changes that lead to the same end, without what others took back: each keeps its time.
- * Whether something was otherwise in between is no longer known, nor how policies read by older
- * baselines.
+ * Reduces changes to those that lead to the same final state, each with its time. Intermediate
+ * states and the states by older baselines are lost.
  *
  * @param changes oldest first, of one cluster
- * @param maxClosed keys that are kept of policies that came and went
+ * @param maxClosed maximum number of keys kept of policies that came and went
  */
 export const compactHistory = (changes: readonly HistoryChange[], maxClosed = MAX_CLOSED): readonly HistoryChange[] => {
   const from = changes.findLastIndex(({ nothing }) => nothing === true);

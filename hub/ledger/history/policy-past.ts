@@ -8,14 +8,14 @@ import { textOfState } from './cluster-history.ts';
 /** Looks up a policy list by its digest; undefined: the ledger no longer has it. */
 export type FindPolicyList = (digest: string) => Promise<PolicyList | undefined>;
 
-/** About one policy of a cluster. */
+/** Query about one policy of a cluster. */
 interface PolicyQuery {
   readonly policy: string;
   readonly listOf: FindPolicyList;
 }
 
-/** Asks for each list once. */
-const remembering = (listOf: FindPolicyList): FindPolicyList => {
+/** Memoizes the lookup, so that each list is read once. */
+const memoized = (listOf: FindPolicyList): FindPolicyList => {
   const asked = new Map<string, ReturnType<FindPolicyList>>();
   return (digest) => {
     const found = asked.get(digest) ?? listOf(digest);
@@ -24,8 +24,8 @@ const remembering = (listOf: FindPolicyList): FindPolicyList => {
   };
 };
 
-/** Returns the state that a change records of one policy by name; undefined: none. */
-const saidOf = (change: HistoryChange, key: string): PolicyState | 'closed' | 'gone' | 'unknown' | undefined => {
+/** Returns what a change says of one policy by name; undefined: nothing. */
+const statedIn = (change: HistoryChange, key: string): PolicyState | 'closed' | 'gone' | 'unknown' | undefined => {
   const { policies = [], closed = [], gone = [], named, unknown = [] } = change;
   const found = policies.find(({ keys }) => keys.includes(key));
   if (found !== undefined) {
@@ -37,33 +37,37 @@ const saidOf = (change: HistoryChange, key: string): PolicyState | 'closed' | 'g
   return closed.includes(key) || named?.includes(key) === false ? 'closed' : undefined;
 };
 
-/** Knowledge of a policy after a change. */
+/** State of the knowledge about a policy after a change. */
 interface Known {
-  /** undefined: it is not known by name. */
+  /** undefined: the policy is not reported by name. */
   readonly byName: PolicyState | 'gone' | 'unknown' | undefined;
   /** Baseline of the changes so far; undefined: none was recorded. */
   readonly baseline: HistoryBaseline | null | undefined;
 }
 
 const NOTHING: Known = { byName: undefined, baseline: undefined };
-/** Knowledge before changes that were not read: what older ones say may still hold. */
+/** Knowledge before the changes that were read. Older ones may still apply. */
 const NOT_READ: Known = { byName: 'unknown', baseline: undefined };
 
-const touches = (change: HistoryChange, policy: string): boolean =>
-  change.nothing === true || change.baseline !== undefined || saidOf(change, policy) !== undefined;
+const concerns = (change: HistoryChange, policy: string): boolean =>
+  change.nothing === true || change.baseline !== undefined || statedIn(change, policy) !== undefined;
 
 const withBaseline = (known: Known, baseline: Known['baseline']): Known => {
   if (baseline === undefined) return known;
-  // A later list has the last word on what was gone.
+  // A newer baseline overrides an earlier `gone`.
   return { byName: known.byName === 'gone' ? undefined : known.byName, baseline };
 };
 
-/** @returns `known` where the change says nothing of the policy */
+/**
+ * Returns the knowledge after a change.
+ *
+ * @returns `known` if the change does not concern the policy
+ */
 const after = (known: Known, change: HistoryChange, policy: string): Known => {
   const { byName, baseline } = withBaseline(change.nothing === true ? NOTHING : known, change.baseline);
-  const said = saidOf(change, policy);
-  if (said === undefined) return touches(change, policy) ? { byName, baseline } : known;
-  if (said !== 'closed') return { byName: said, baseline };
+  const stated = statedIn(change, policy);
+  if (stated === undefined) return concerns(change, policy) ? { byName, baseline } : known;
+  if (stated !== 'closed') return { byName: stated, baseline };
   return { byName: byName === 'gone' ? byName : undefined, baseline };
 };
 
@@ -73,17 +77,17 @@ const stateByList = (policy: ListedPolicy, bit: number, { asOf, missing }: Histo
   return { phase, conforms: phase !== 'Pending', violates: false, revision: policy.since };
 };
 
-/** null: the cluster does not have the policy. undefined: not known. */
+/** null: the cluster does not have the policy. undefined: unknown. */
 type Read = PolicyState | null | undefined;
 
 const read = async ({ byName, baseline }: Known, { policy, listOf }: PolicyQuery): Promise<Read> => {
   if (byName === 'unknown') return undefined;
   if (byName === 'gone') return null;
   if (byName !== undefined) return byName;
-  // What was applied in the cluster is known by name for as long as it is there.
+  // A policy that was applied in the cluster is always reported by name.
   if (baseline !== undefined && policy.includes('/')) return null;
   const list = baseline ? await listOf(baseline.list) : undefined;
-  // One that an agent has named is not the one that was stored.
+  // A list that an agent named may differ from the stored one.
   if (!baseline || list === undefined || list.isNamed) return undefined;
   const listed = list.get(policy);
   return listed === undefined ? null : stateByList(listed, list.bitOf(policy), baseline);
@@ -92,52 +96,59 @@ const read = async ({ byName, baseline }: Known, { policy, listOf }: PolicyQuery
 const isSame = (a: Read, b: Read): boolean => a === b || (!!a && !!b && textOfState(a) === textOfState(b));
 
 /**
- * Changes that a search looks at, to find since when a policy read as it did, once it is known how.
+ * Maximum number of changes that a search reads to find since when a policy has its state, once the
+ * state is known.
  */
-const LOOKED = 200;
+const MAX_READ = 200;
 
-/** Changes that concern one policy, met on the way from the newest to the oldest. */
+/** Changes that concern one policy, collected from the newest to the oldest. */
 class Trail {
   readonly #policy: string;
   readonly #changes: HistoryChange[] = [];
-  #said: ReturnType<typeof saidOf>;
+  #stated: ReturnType<typeof statedIn>;
   #hasBaseline: boolean = false;
   #isEnd: boolean = false;
-  #looked = 0;
+  #readCount = 0;
 
   constructor(policy: string) {
     this.#policy = policy;
   }
 
   take(change: HistoryChange): void {
-    if (this.isDecided) this.#looked += 1;
-    if (!touches(change, this.#policy)) return;
+    if (this.isDecided) this.#readCount += 1;
+    if (!concerns(change, this.#policy)) return;
     this.#changes.push(change);
-    this.#said ??= saidOf(change, this.#policy);
+    this.#stated ??= statedIn(change, this.#policy);
     this.#hasBaseline ||= change.baseline !== undefined;
     this.#isEnd = change.nothing === true;
   }
 
-  /** Marks the end of the history: there is nothing older. */
+  /** Marks the end of the history: there are no older changes. */
   end(): void {
     this.#isEnd = true;
   }
 
-  /** Whether nothing that is older says how the policy is; it may say how it was before. */
+  /**
+   * Whether the state of the policy is known, so that older changes can only add its earlier
+   * states.
+   */
   get isDecided(): boolean {
-    return this.isWhole || (this.#said !== undefined && this.#said !== 'closed');
+    return this.isWhole || (this.#stated !== undefined && this.#stated !== 'closed');
   }
 
-  /** Whether that is known, and also how the policy reads once it is not known by name. */
+  /**
+   * Whether the baseline is known too, so that the state also follows once the policy is no longer
+   * reported by name.
+   */
   get isWhole(): boolean {
-    return this.#isEnd || (this.#said !== undefined && this.#hasBaseline);
+    return this.#isEnd || (this.#stated !== undefined && this.#hasBaseline);
   }
 
   get isLong(): boolean {
-    return this.#isEnd || this.#looked >= LOOKED;
+    return this.#isEnd || this.#readCount >= MAX_READ;
   }
 
-  /** Returns what was known after each change, oldest first. */
+  /** Returns the knowledge after each change, oldest first. */
   steps(): readonly { readonly time: string; readonly known: Known }[] {
     let known = this.#isEnd ? NOTHING : NOT_READ;
     return this.#changes.toReversed().map((change) => {
@@ -147,7 +158,7 @@ class Trail {
   }
 }
 
-/** @returns undefined: it is not known */
+/** Returns the newest state of the policy, and since when it has it. @returns undefined: unknown */
 const newestOf = async (trail: Trail, query: PolicyQuery): Promise<DatedValue<PolicyState | null> | undefined> => {
   let found: DatedValue<PolicyState | null> | undefined;
   for (const { time, known } of trail.steps().toReversed()) {
@@ -161,7 +172,10 @@ const newestOf = async (trail: Trail, query: PolicyQuery): Promise<DatedValue<Po
 const dated = <T>(value: T | undefined, time: string): DatedValue<T> | undefined =>
   value === undefined ? undefined : { value, since: time };
 
-/** A stream that began or ended says that the cluster is observed, or that this does not matter. */
+/**
+ * Returns whether a change says that the cluster is observed. The start and the end of a stream
+ * reset it to true.
+ */
 export const observedIn = ({ connected, observed }: HistoryChange): boolean | null | undefined =>
   observed === undefined && connected !== undefined ? true : observed;
 
@@ -180,8 +194,8 @@ const withFacts = (then: Facts, change: HistoryChange): Facts => {
 const FACTS = 4;
 
 /**
- * State of a policy at a time. Since when it read so is found as far as a few hundred changes go,
- * and is that time or an earlier one.
+ * Finds the state of a policy at a time. How long it has had that state is searched in a few
+ * hundred changes, so the given time may be too late but never too early.
  *
  * @param changes newest first, of one cluster
  */
@@ -201,7 +215,7 @@ export const findPolicyState = async (
   }
   if (isEnd) trail.end();
   const { observed, ...rest } = facts;
-  const found = await newestOf(trail, { policy, listOf: remembering(listOf) });
+  const found = await newestOf(trail, { policy, listOf: memoized(listOf) });
   return {
     ...rest,
     ...(observed !== undefined && observed.value !== null && { observed: { ...observed, value: observed.value } }),
@@ -210,15 +224,16 @@ export const findPolicyState = async (
 };
 
 /**
- * Whether how a policy reads after some changes, or whether that is new, rests on what came before
- * them. @param changes oldest first
+ * Whether the state of a policy after some changes, or whether it is new, depends on older changes.
+ *
+ * @param changes oldest first
  */
-const restsOnOlder = (changes: readonly HistoryChange[], policy: string): boolean => {
-  const first = changes.find((change) => touches(change, policy));
+const dependsOnOlder = (changes: readonly HistoryChange[], policy: string): boolean => {
+  const first = changes.find((change) => concerns(change, policy));
   if (first === undefined || first.nothing === true) return false;
-  const said = saidOf(first, policy);
-  if (said === undefined || said === 'closed') return true;
-  const closing = changes.findIndex((change) => saidOf(change, policy) === 'closed');
+  const stated = statedIn(first, policy);
+  if (stated === undefined || stated === 'closed') return true;
+  const closing = changes.findIndex((change) => statedIn(change, policy) === 'closed');
   const ground = changes.findIndex(({ nothing, baseline }) => nothing === true || baseline !== undefined);
   return closing >= 0 && (ground < 0 || ground > closing);
 };
@@ -245,8 +260,8 @@ const narrow = (
   { was, is }: { readonly was: Read; readonly is: Read },
 ): HistoryChange | undefined => {
   const { baseline: _baseline, policies: _policies, closed: _closed, gone: _gone, named: _named, unknown: _unknown, ...facts } = change;
-  const said = saidOf(change, policy);
-  const isNew = said === 'gone' || typeof said === 'object' || !isSame(was, is);
+  const stated = statedIn(change, policy);
+  const isNew = stated === 'gone' || typeof stated === 'object' || !isSame(was, is);
   const narrowed: HistoryChange = { ...facts, ...(isNew && readingOf(change, policy, is)) };
   return Object.keys(narrowed).length > 1 ? narrowed : undefined;
 };
@@ -254,19 +269,19 @@ const narrow = (
 async function* none(): AsyncGenerator<never> {}
 
 /**
- * Narrows changes to what concerns their cluster or one policy, each to what it made of the policy.
+ * Reduces changes to what concerns the cluster itself or one policy.
  *
  * @param changes newest first
  * @param query older: the changes before them, newest first; read as far as needed
- * @returns as many; undefined: a change says nothing of it
+ * @returns one result per change; undefined: the change does not concern the policy or its cluster
  */
 export const narrowHistory = async (
   changes: readonly HistoryChange[],
   { policy, listOf, older = none() }: PolicyQuery & { readonly older?: AsyncIterable<HistoryChange> },
 ): Promise<readonly (HistoryChange | undefined)[]> => {
-  const query = { policy, listOf: remembering(listOf) };
+  const query = { policy, listOf: memoized(listOf) };
   const oldestFirst = changes.toReversed();
-  let known = restsOnOlder(oldestFirst, policy) ? await knownBefore(older, policy) : NOT_READ;
+  let known = dependsOnOlder(oldestFirst, policy) ? await knownBefore(older, policy) : NOT_READ;
   let was = await read(known, query);
   const narrowed: (HistoryChange | undefined)[] = [];
   for (const change of oldestFirst) {

@@ -25,15 +25,15 @@ export type NamedPolicies = ReadonlyMap<string, NamedPolicy>;
 const NO_NAMED: NamedPolicies = new Map();
 
 /**
- * Reports of a cluster's policies: those that deviate by name, and every other one of its list as
- * the baseline has it. Immutable. Only which ones deviate takes memory of its own: a report is made
- * when it is read, and is the same object for all clusters in which the policy reads alike.
+ * Reports of a cluster's policies: deviations by name, all others derived from the policy list and
+ * the baseline. Immutable. Only the deviations take memory per cluster. A report is created on
+ * reading, and all clusters where the policy has the same state share one object.
  */
 export class ClusterPolicies implements Policies {
   readonly list: PolicyList;
   readonly baseline: Baseline;
   readonly named: NamedPolicies;
-  /** Names of the policies of the list that are seen; undefined: all are. */
+  /** Names of the policies that a scope shows; undefined: all. */
   readonly seen: ReadonlySet<string> | undefined;
   readonly size: number;
   readonly #asOf: number;
@@ -61,7 +61,7 @@ export class ClusterPolicies implements Policies {
     return this.named.has(key) || this.#isListed(key);
   }
 
-  /** Whether a policy of the list governs no namespace, by its bit. */
+  /** Whether a policy of the list governs no namespace, according to its bit. */
   isMissing(name: string): boolean {
     return hasBit(this.baseline.missing, this.list.bitOf(name));
   }
@@ -102,7 +102,10 @@ export class ClusterPolicies implements Policies {
     return this.list.has(key) && this.#isSeen(key);
   }
 
-  /** @param governs as if it governed, whatever bits and time say */
+  /**
+   * @param governs returns the report as if the policy governed namespaces, regardless of bits and
+   * time
+   */
   #reportOf(policy: ListedPolicy, governs = false): PolicyReport {
     const { profile, namespaces } = this.baseline;
     if (governs) return this.list.reportOf(policy, { profile, namespaces, asOf: 0, isMissing: false });
@@ -110,7 +113,7 @@ export class ClusterPolicies implements Policies {
   }
 }
 
-/** Placeholder for a policy that no known list has; see isUnlisted. Its action refuses nothing. */
+/** Placeholder for a policy that is in no known list; see isUnlisted. Its action denies nothing. */
 const UNLISTED: Omit<ListedPolicy, 'name'> = {
   digest: '',
   since: '',
@@ -121,12 +124,12 @@ const UNLISTED: Omit<ListedPolicy, 'name'> = {
 };
 const ANY_PROFILE: ClusterProfile = { floor: true, gatekeeper: true, injection: true, gatekeeperNamespace: '' };
 
-/** Returns the deviation of a policy whose requirements are not known: at best Pending. */
+/** Returns the deviation of a policy with unknown requirements: its phase is Pending at best. */
 const standingUnlisted = (deviation: Deviation): Deviation => (deviation.phase === 'Pending' ? deviation : unjudged(deviation, 'Unlisted'));
 
 /**
- * Returns the report of a policy that deviates and is in no known list: at best Pending, as its
- * requirements are not known.
+ * Returns the report of a deviating policy that is in no known list. Its requirements are unknown,
+ * so its phase is Pending at best.
  */
 const unlistedReport = memoByText(
   (name: string, deviation: Deviation) => `${name} ${textOfDeviation(deviation)}`,
@@ -137,8 +140,8 @@ const unlistedReport = memoByText(
 );
 
 /**
- * The phase of a policy of the hub is at best Pending where what the cluster should have is
- * unknown. The same object for the same report.
+ * Limits the phase of a hub policy to Pending at best, as it is unknown what the cluster should
+ * have. Returns the same object for the same report.
  */
 const atBestPending = weakMemo((report: PolicyReport): PolicyReport => {
   if (report.managedBy !== 'hub' || report.phase === 'Failed' || report.phase === 'Pending') return report;
@@ -146,8 +149,8 @@ const atBestPending = weakMemo((report: PolicyReport): PolicyReport => {
 });
 
 /**
- * Reports of a cluster whose list is not known, or that has none: those that it makes by name, and
- * nothing of the others.
+ * Reports of a cluster that has no policy list, or an unknown one: only policies that are reported
+ * by name.
  */
 export class UnlistedPolicies extends Map<string, PolicyReport> {
   readonly named: NamedPolicies;
@@ -158,11 +161,11 @@ export class UnlistedPolicies extends Map<string, PolicyReport> {
   }
 }
 
-/** The policies that a cluster reports by name, as it reports them. */
+/** Returns the policies that a cluster reports by name, as reported. */
 export const namedIn = (policies: Policies): NamedPolicies =>
   policies instanceof ClusterPolicies || policies instanceof UnlistedPolicies ? policies.named : policies;
 
-/** Counts the violations of all policies. Only those that are reported by name have some. */
+/** Counts the violations of all policies. Only policies that are reported by name can have any. */
 export const countViolations = (policies: Policies): number => {
   let sum = 0;
   for (const { violations } of namedIn(policies).values()) sum += violations;
@@ -170,8 +173,8 @@ export const countViolations = (policies: Policies): number => {
 };
 
 /**
- * Whether all that is not missing reads the same in two baselines of lists of which only some
- * policies differ.
+ * Whether policies that are in both lists, have equal bits and are not reported by name have equal
+ * reports in both maps.
  */
 const isSameGround = (before: ClusterPolicies, after: ClusterPolicies): boolean => {
   const [a, b] = [before.baseline, after.baseline];
@@ -179,7 +182,7 @@ const isSameGround = (before: ClusterPolicies, after: ClusterPolicies): boolean 
     before.seen === after.seen &&
     isSameBaseline(a, b, ['floor', 'gatekeeper']) &&
     before.list.countExpired(a.asOf) === before.list.countExpired(b.asOf) &&
-    // Reports of a glob are the same objects for the same array.
+    // Reports of globs are cached by this array, so an equal array is not enough.
     (!(before.list.hasGlobs || after.list.hasGlobs) || (isSameBaseline(a, b, ['gatekeeperNamespace']) && a.namespaces === b.namespaces))
   );
 };
@@ -187,7 +190,7 @@ const isSameGround = (before: ClusterPolicies, after: ClusterPolicies): boolean 
 const NO_KEYS: readonly string[] = [];
 const SAME_LIST: ListDifference = { names: NO_KEYS, isInPlace: true };
 
-/** Names of the policies of both lists whose bits differ. */
+/** Returns the names of the policies in both lists whose bits differ. */
 const bitsBetween = (before: ClusterPolicies, after: ClusterPolicies, isInPlace: boolean): readonly string[] => {
   if (before.baseline.missing === after.baseline.missing && (isInPlace || before.baseline.missing === '')) return NO_KEYS;
   return after.list.policies.flatMap(({ name }) =>
@@ -195,14 +198,14 @@ const bitsBetween = (before: ClusterPolicies, after: ClusterPolicies, isInPlace:
   );
 };
 
-/** Adds the keys of what is reported otherwise by name in two maps, of which all else is alike. */
+/** Adds the keys of policies that are reported by name in only one map, or differently. */
 const addNamed = (keys: Set<string>, before: NamedPolicies, after: NamedPolicies): void => {
   if (before === after) return;
   for (const [key, named] of after) if (before.get(key) !== named) keys.add(key);
   for (const key of before.keys()) if (!after.has(key)) keys.add(key);
 };
 
-/** Keys of all policies that may read differently in two maps. */
+/** Returns the keys of all policies whose reports may differ between two maps. */
 const candidatesBetween = (before: Policies, after: Policies): ReadonlySet<string> => {
   if (!(before instanceof ClusterPolicies && after instanceof ClusterPolicies && isSameGround(before, after)))
     return new Set([...before.keys(), ...after.keys()]);
@@ -214,8 +217,8 @@ const candidatesBetween = (before: Policies, after: Policies): ReadonlySet<strin
 };
 
 /**
- * Keys of the policies that read differently in two maps, by identity of their reports. Costs what
- * differs, and one comparison for each policy that is reported by name.
+ * Returns the keys of the policies whose reports differ between two maps, by identity. The cost is
+ * proportional to the differences and the number of policies reported by name.
  */
 export const keysBetween = (before: Policies, after: Policies): readonly string[] => {
   if (before === after) return NO_KEYS;

@@ -14,20 +14,20 @@ import {
 
 const STATES = { governing: 0, missing: 4, expired: 8 } as const;
 
-/** Number of what a cluster has, as far as an expected report depends on it. */
+/** Encodes the parts of a profile on which an expected report depends as a number. */
 const numberOf = ({ floor, gatekeeper }: ClusterProfile): number => (floor ? 1 : 0) + (gatekeeper ? 2 : 0);
 
-/** Expected reports of a policy, by profile and state of the cluster. */
+/** Expected reports of one policy, by profile and state of the cluster. */
 class ExpectedReports {
   readonly #policy: ListedPolicy;
   /**
-   * Reports by number of the state and of the profile: a text as the key would cost more than all
-   * the rest of a reading.
+   * Reports by the number of the state and of the profile. Building a string key would cost more
+   * than the rest of a lookup.
    */
   readonly #known: (PolicyReport | undefined)[] = [];
   /**
-   * Reports of a glob by the namespaces of the cluster: the same array as long as a cluster names
-   * the same ones.
+   * Reports of a glob by the array of the cluster's namespaces. The array stays the same while a
+   * cluster reports the same namespaces.
    */
   readonly #globs = new WeakMap<readonly string[], Map<string, PolicyReport>>();
 
@@ -57,50 +57,53 @@ class ExpectedReports {
 }
 
 /**
- * Expected reports of a policy, shared by all lists that have it, so that a policy that did not
- * change reads as the same object.
+ * Expected reports of a policy. All lists with the policy share them, so an unchanged policy keeps
+ * its report object.
  */
 const expectedReports = weakMemo((policy: ListedPolicy) => new ExpectedReports(policy));
 
-/** A list of which only some policies are known. */
+/** Known part of a list of which some policies are unknown. */
 interface PartOfList {
-  /** Number of its policies. */
+  /** Number of policies of the whole list. */
   readonly size: number;
-  /** Places of the known ones. */
+  /** Positions of the known policies in the whole list. */
   readonly bits: ReadonlyMap<string, number>;
 }
 
-/** Standing of a policy, as its cluster reports it. */
+/** State on which the expected report of a policy depends. */
 export interface PolicyStanding {
   readonly profile: ClusterProfile;
   /** Milliseconds since 1970. */
   readonly asOf: number;
   /** Whether the policy governs no namespace. */
   readonly isMissing: boolean;
-  /** Namespaces that globs mean. */
+  /** Namespaces that globs match. */
   readonly namespaces: readonly string[];
 }
 
 /**
- * List of policies that a commit gives clusters, as far as their expected state depends on it.
- * Immutable, but for how it is stored.
+ * Policies that a commit gives to clusters, reduced to what their expected state depends on.
+ * Immutable, except for `storedDepth`.
  */
 export class PolicyList {
   /** Digest of the compiled policies, by which an agent names the list. */
   readonly digest: string;
-  /** Policies sorted by name; those that this hub does not know are left out. */
+  /** Policies sorted by name, without those that this hub does not know. */
   readonly policies: readonly ListedPolicy[];
-  /** Whether this hub knows all its policies. */
+  /** Whether this hub knows all policies of the list. */
   readonly isWhole: boolean;
-  /** Whether an agent has named it, and no commit of this hub has it: it is not stored. */
+  /**
+   * Whether the list comes from an agent and no commit of this hub has it. Such a list is not
+   * stored.
+   */
   readonly isNamed: boolean;
   #storedDepth: number | undefined;
   readonly #places: ReadonlyMap<string, number>;
   readonly #bits: ReadonlyMap<string, number>;
-  /** Expected reports of each policy, at its place. */
+  /** Expected reports of each policy, by its position. */
   readonly #expected: readonly ExpectedReports[];
 
-  /** @param named absent: it is of a commit, and whole */
+  /** @param named known part of a list that an agent named; undefined: a whole list of a commit */
   constructor(digest: string, policies: readonly ListedPolicy[], named?: PartOfList) {
     this.digest = digest;
     this.policies = policies;
@@ -111,7 +114,10 @@ export class PolicyList {
     this.#expected = policies.map(expectedReports);
   }
 
-  /** Number of stored lists below it; undefined: this process has not written or read it. */
+  /**
+   * Number of stored lists on which it builds; undefined: this process has neither written nor read
+   * it.
+   */
   get storedDepth(): number | undefined {
     return this.#storedDepth;
   }
@@ -129,29 +135,29 @@ export class PolicyList {
     return this.#places.has(name);
   }
 
-  /** Place of a policy in the bitmap of a baseline; -1: the list does not have it. */
+  /** Returns the position of a policy in the bitmap of a baseline; -1: not in the list. */
   bitOf(name: string): number {
     return this.#bits.get(name) ?? -1;
   }
 
   /**
-   * The report of a policy of the list that is not reported by name. The same object for the same
-   * policy, profile and state, and array of namespaces.
+   * Returns the report of a policy that is not reported by name. The same policy, profile, state
+   * and namespace array give the same object.
    */
   reportOf(policy: ListedPolicy, { profile, asOf, isMissing, namespaces }: PolicyStanding): PolicyReport {
-    // By its place: to look it up by identity costs more than all the rest.
+    // By position, as a lookup by identity would cost more than the rest.
     const expected = this.#expected[this.#places.get(policy.name) ?? -1] ?? expectedReports(policy);
     if (isExpired(policy.expiryDate, asOf)) return expected.get(profile, 'expired');
     if (isMissing) return expected.get(profile, 'missing');
     return isGlobPolicy(policy) ? expected.ofGlob(profile, namespaces) : expected.get(profile, 'governing');
   }
 
-  /** Number of its policies that have expired. @param asOf RFC 3339 */
+  /** Counts the policies that have expired. @param asOf RFC 3339 */
   countExpired(asOf: string): number {
     return countExpired(this.policies, Date.parse(asOf));
   }
 
-  /** Whether a glob is among the policies. */
+  /** Whether any policy is a glob. */
   get hasGlobs(): boolean {
     return hasGlobs(this);
   }
@@ -160,15 +166,15 @@ export class PolicyList {
 const hasGlobs = weakMemo((list: PolicyList): boolean => list.policies.some(isGlobPolicy));
 
 /**
- * Names of the policies that read differently in two lists, or are in one alone, and whether the
- * bits of all are the same.
+ * Names of the policies that differ between two lists or are in only one, and whether the policies
+ * of both lists have the same bits.
  */
 export interface ListDifference {
   readonly names: readonly string[];
   readonly isInPlace: boolean;
 }
 
-/** Computes which policies of a list differ from those of another. */
+/** Computes the difference between two lists. */
 export const differenceOf = weakMemo2((before: PolicyList, after: PolicyList): ListDifference => {
   const names = [
     ...before.policies.filter(({ name }) => !after.has(name)),
@@ -189,8 +195,8 @@ interface CommitList {
 }
 
 /**
- * The list that a commit gives clusters. A policy that reads as in the list before keeps its entry,
- * and so the commit since which it reads like that.
+ * Creates the policy list that a commit gives to clusters. A policy that did not change keeps its
+ * entry of the previous list, including the commit since which it is unchanged.
  */
 export const listOf = (
   { digest, policies, revision, intern = (policy) => policy }: CommitList,

@@ -5,24 +5,27 @@ import type { ClusterRecord, Desired } from '../types.ts';
 import { ClusterPolicies } from './cluster-policies.ts';
 import { type ListedNames, listOf, PolicyList } from './policy-list.ts';
 
-/** Commits whose lists are held though no cluster has them. */
+/** Number of newest commits whose lists are kept even if no cluster has them. */
 const COMMITS = 3;
-/** Lists that are held until the reports that name them are read by them. */
+/** Maximum number of lists that are kept until reports refer to them. */
 const HELD = 256;
 
 const digestOf = weakMemo((policies: readonly CompiledPolicy[]) => digestOfPolicies(policies));
 
-/** A list that was not known before, and one that it differs little from, if there is one. */
+/** List that was not known before, and a similar one as its base, if there is one. */
 export interface NewList {
   readonly list: PolicyList;
   readonly base: PolicyList | undefined;
 }
 
-/** The list that a cluster has, if it is known. */
+/** Returns the policy list of a cluster, if it is known. */
 export const listIn = ({ policies }: ClusterRecord): PolicyList | undefined =>
   policies instanceof ClusterPolicies ? policies.list : undefined;
 
-/** Names of the clusters of whose list more is known now. */
+/**
+ * Returns the names of the clusters whose policy list is better known than when their records were
+ * made.
+ */
 export const findRelisted = (clusters: readonly ClusterRecord[], lists: PolicyLists): readonly string[] =>
   clusters.flatMap((record) => {
     const list = record.baseline === null ? undefined : lists.get(record.baseline.list);
@@ -32,8 +35,7 @@ export const findRelisted = (clusters: readonly ClusterRecord[], lists: PolicyLi
 const isAscending = (names: ListedNames): boolean => names.every(([name], at) => at === 0 || (names[at - 1]?.[0] ?? '') < name);
 
 /**
- * Lists that this process knows, by digest: those of the last commits, and those that a record
- * holds.
+ * Policy lists in memory, by digest: those of the last commits, and those that records refer to.
  */
 export class PolicyLists {
   readonly #known = new WeakValues<PolicyList>();
@@ -43,8 +45,8 @@ export class PolicyLists {
   #commits: readonly ReadonlyMap<string, PolicyList>[] = [];
   #held: readonly PolicyList[] = [];
   /**
-   * Policies of the newest commit and of the lists that are held, by name and digest; undefined:
-   * they have changed.
+   * Policies of the newest commit and of the kept lists, by name and digest; undefined: to be
+   * computed again.
    */
   #index: ReadonlyMap<string, ListedPolicy> | undefined;
   /** List of a cluster that has no policies. */
@@ -67,8 +69,9 @@ export class PolicyLists {
   };
 
   /**
-   * @returns the list of that digest: the one that was known first, unless it was named by an agent
-   * and the other is not
+   * Adds a list.
+   *
+   * @returns the known list of that digest. A list of a commit replaces one that an agent named
    */
   add(list: PolicyList): PolicyList {
     const known = this.#known.get(list.digest);
@@ -78,8 +81,8 @@ export class PolicyLists {
   }
 
   /**
-   * Digests of the lists that some clusters have or may come to have: of the last commits, and
-   * those that are held; undefined: no commit is known yet.
+   * Returns the digests of the lists that clusters have or may get; undefined: no commit is known
+   * yet.
    */
   keptFor(clusters: readonly ClusterRecord[]): ReadonlySet<string> | undefined {
     if (this.#commits.length === 0) return undefined;
@@ -87,12 +90,12 @@ export class PolicyLists {
     return new Set([...lists.map(({ digest }) => digest), ...clusters.flatMap(({ baseline }) => baseline?.list ?? [])]);
   }
 
-  /** A list that could not be stored is one that a later commit brings again. */
+  /** Forgets a list that could not be stored. A later commit adds it again. */
   forget(list: PolicyList): void {
     if (this.#known.get(list.digest) === list) this.#known.delete(list.digest);
   }
 
-  /** Holds a list for a while: until then others must hold it. @returns the list */
+  /** Keeps a list in memory for a while, until records refer to it. @returns the list */
   hold(list: PolicyList): PolicyList {
     if (this.#held.at(-1) === list) return list;
     this.#held = [...this.#held.filter((other) => other !== list), list].slice(-HELD);
@@ -101,10 +104,10 @@ export class PolicyLists {
   }
 
   /**
-   * Takes a list that an agent has named. Policies that neither the newest commit nor a list that
-   * is held has are left out of it.
+   * Adds a list that an agent named. Policies that are neither in the newest commit nor in a kept
+   * list are left out.
    *
-   * @returns undefined: the digest is not theirs, or they are no list
+   * @returns undefined: the digest does not match the policies, or they are not sorted
    */
   takeListed(digest: string, named: ListedNames): PolicyList | undefined {
     const known = this.get(digest);
@@ -120,7 +123,7 @@ export class PolicyLists {
       bits.set(name, bit);
     }
     const list = new PolicyList(digest, policies, { size: named.length, bits });
-    // More may be known of it than when it was named before.
+    // More of its policies may be known than before.
     this.#known.set(digest, list);
     return this.hold(list);
   }
@@ -134,11 +137,11 @@ export class PolicyLists {
   }
 
   /**
-   * Takes the lists of a commit. Lists of which only a part is known are known no more: of them
-   * more may be known now, and their agents are asked again.
+   * Adds the lists of a commit. Partly known lists are forgotten: with this commit more of them may
+   * be known, so their agents are asked again.
    *
-   * @param listNow the list that a cluster has
-   * @returns those that were not known
+   * @param listNow returns the current list of a cluster
+   * @returns the lists that were not known
    */
   takeCommit({ revision, clusters }: Desired, listNow: (cluster: string) => PolicyList | undefined): readonly NewList[] {
     const added: NewList[] = [];
@@ -152,7 +155,7 @@ export class PolicyLists {
       const known = this.get(digest);
       const base = before?.get(cluster) ?? listNow(cluster);
       const list = known?.isNamed === false ? known : this.add(listOf({ digest, policies, revision, intern: this.intern }, base));
-      // What clusters of other placements get is often much the same.
+      // Lists of clusters with other placements often differ little.
       if (list !== known) added.push({ list, base: base ?? added[0]?.list });
       lists.set(cluster, list);
     }

@@ -8,39 +8,42 @@ import { openEmbedded, openEmbeddedReader } from './sqlite/open-embedded.ts';
 
 export type { Database, DatabaseReader } from './schema.ts';
 
-/** Time limits of a server's answers, in milliseconds. */
+/** Time limits for answers of a database server, in milliseconds. */
 export interface DatabaseTimeouts {
   /**
-   * Limit for a connection to open, and for an answer to arrive once the time of its statement is
-   * over.
+   * Limit for opening a connection. An answer may arrive this much later than the statement limit.
    */
   readonly connectMs: number;
   /**
-   * Limit of one statement. A statement of the ledger takes milliseconds; one that takes this long
-   * is on a database that is not well.
+   * Limit of one statement. Statements of the ledger take milliseconds, so a longer one means that
+   * the database has a problem.
    */
   readonly statementMs: number;
 }
 
-/** PostgreSQL by its URL, or SQLite by its folder. */
+/** PostgreSQL by URL, or SQLite by folder. */
 export type DatabaseConfig = { readonly url: Secret; readonly timeouts?: DatabaseTimeouts } | { readonly folder: string };
 
 const TIMEOUTS: DatabaseTimeouts = { connectMs: 5_000, statementMs: 30_000 };
 const INT8_OID = 20;
-/** The batch under way, and beside it what the leader tidies up; nothing that the API asks for. */
+/**
+ * Connections for the running batch and for cleanup by the leader. API requests do not use them.
+ */
 const WRITE_CONNECTIONS = 3;
 const READ_CONNECTIONS = 4;
 const SEARCH_CONNECTIONS = 2;
-/** Time to wait for a lock in milliseconds, as another hub may be running its migration. */
+/** Maximum wait for a lock, in milliseconds. Another hub may be running its migration. */
 const LOCK_MS = 10_000;
-/** A search goes through its rows a few at a time. */
+/**
+ * Time limit of one statement of a search, in milliseconds. A search reads rows in small windows.
+ */
 const SEARCH_STATEMENT_MS = 3_000;
-/** Time that closing gives to queries under way, in milliseconds. */
+/** Time for running queries to end on close, in milliseconds. */
 const CLOSE_MS = 1_000;
-/** Hubs give signs of life by statements that wait for no lock. */
+/** Time limit of a sign of life, in milliseconds. Its statements wait for no lock. */
 const SIGN_OF_LIFE_MS = 3_000;
 
-// No number here comes near 2⁵³; as text it would only be converted everywhere.
+// All numbers are far below 2⁵³, so int8 is parsed as a number.
 const parser = (oid: number, format?: 'text' | 'binary'): ReturnType<typeof pg.types.getTypeParser> =>
   oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as 'text');
 
@@ -54,13 +57,13 @@ const clientConfig = ({ connectMs, statementMs }: DatabaseTimeouts): pg.ClientCo
   types: { getTypeParser: parser as typeof pg.types.getTypeParser },
 });
 
-/** Host, port and name of a connection URL. */
+/** Returns host, port and name of a connection URL. */
 const nameOf = (url: Secret): string => {
   const parsed = URL.parse(secretText(url));
   return parsed === null ? 'PostgreSQL' : `postgresql://${parsed.host}${parsed.pathname}`;
 };
 
-/** Sockets of connections, which can be closed whatever their state. */
+/** Open sockets, which can be destroyed in any state. */
 class Sockets {
   readonly #open = new Set<Socket>();
   #isCut: boolean = false;
@@ -69,7 +72,7 @@ class Sockets {
     const socket = new Socket();
     this.#open.add(socket);
     socket.once('close', () => this.#open.delete(socket));
-    // Once pg listens to it.
+    // Deferred until pg listens to the socket.
     if (this.#isCut) setImmediate(() => this.#destroy(socket));
     return socket;
   };
@@ -84,7 +87,7 @@ class Sockets {
   }
 }
 
-/** Runs work on a connection of its own, without a limit on the time of a statement. */
+/** Runs work on a dedicated connection without statement timeout. */
 const withConnection = async <T>(url: Secret, options: string, work: (db: Kysely<Schema>) => Promise<T>): Promise<T> => {
   const { query_timeout: _, ...config } = clientConfig({ ...TIMEOUTS, statementMs: 0 });
   const db = openPool(url, { ...config, max: 1, options }, TIMEOUTS.connectMs);
@@ -103,7 +106,7 @@ const openPostgresReader = (url: Secret): DatabaseReader => ({
   close: async () => undefined,
 });
 
-/** A connection takes one query at a time. */
+/** Runs queries one after the other, as a connection takes one at a time. */
 const runInTurn: Database['runAll'] = async <const Q extends readonly CompiledQuery[]>(trx: Transaction<Schema>, queries: Q) => {
   const rows: unknown[][] = [];
   for (const query of queries) rows.push((await trx.executeQuery(query)).rows);
@@ -151,15 +154,15 @@ const openPostgres = (url: Secret, timeouts: DatabaseTimeouts): Database => {
 /**
  * Opens the database of the ledger.
  *
- * @throws LedgerError when another hub has the folder, or its database cannot be used
+ * @throws LedgerError if another hub uses the folder, or its database cannot be used
  */
 export const openDatabase = async (config: DatabaseConfig): Promise<Database> =>
   'url' in config ? openPostgres(config.url, config.timeouts ?? TIMEOUTS) : openEmbedded(config.folder);
 
 /**
- * Opens a ledger for reading only, beside running hubs or without any.
+ * Opens a ledger for reading only, with or without running hubs.
  *
- * @throws LedgerError when there is no embedded ledger
+ * @throws LedgerError if there is no embedded ledger
  */
 export const openReader = async (config: DatabaseConfig): Promise<DatabaseReader> =>
   'url' in config ? openPostgresReader(config.url) : openEmbeddedReader(config.folder);

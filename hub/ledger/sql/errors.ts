@@ -2,29 +2,29 @@ import { messageOf } from '@fso/shared/runtime';
 import { isAnswer } from './postgres/pool.ts';
 
 /**
- * Statements that fail the same way every time for their data, for constraints or for limits of the
- * program: classes of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html),
- * and result codes of SQLite.
+ * Codes of errors that recur on every attempt because of data, constraints or program limits:
+ * classes of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html), and result
+ * codes of SQLite.
  */
 const PERMANENT = /^(22|23|54|SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)$)/;
-/** A statement or a transaction took too long, or too much memory. */
+/** Codes of statements or transactions that took too much time or memory. */
 const EXHAUSTED = new Set(['57014', '25P03', '53200', 'SQLITE_NOMEM']);
 
 /**
- * The transaction of a batch was rolled back because it took more time or memory than the database
- * gives: less may fit.
+ * Thrown if the transaction of a batch was rolled back for taking too much time or memory. A
+ * smaller one may fit.
  */
 export class BatchTooLargeError extends Error {}
 
 /**
- * The database has the batch, but this process failed to take it into memory: it must neither be
- * written again nor be refused.
+ * Thrown if a batch was committed, but this process could not update its memory. The batch must be
+ * neither written again nor refused.
  */
 export class CommittedError extends Error {}
 
 /**
- * The database has lost commits that this hub knows of: a server took over that did not have them
- * yet, or an older state was restored.
+ * Thrown if the database lost commits that this hub knows, because a server without them took over
+ * or an older state was restored.
  */
 export class CommitsLostError extends Error {
   override readonly message = 'the database has lost commits';
@@ -36,25 +36,25 @@ const codeOf = (error: unknown): string | undefined => {
 };
 
 /**
- * Whether a write fails because of its content. Any other failure is caused by the database's
- * state, and is retried.
+ * Whether a write fails because of its content. Any other failure depends on the state of the
+ * database, so the write is retried.
  */
 export const isPermanent = (error: unknown): boolean => {
   const code = codeOf(error);
   return code === undefined ? error instanceof TypeError || error instanceof RangeError : PERMANENT.test(code);
 };
 
-/** Whether the database gave a transaction up for what it took. */
+/** Whether the database aborted a transaction for taking too much time or memory. */
 export const isExhausted = (error: unknown): boolean => EXHAUSTED.has(codeOf(error) ?? '');
 
 /**
- * Whether PostgreSQL has not answered a write, as at a time limit or on a connection that broke: it
- * may not hear of this hub any more.
+ * Whether PostgreSQL did not answer a write: a timeout or a broken connection. The database may
+ * then no longer be reachable for this hub.
  */
 export const isUnanswered = (error: unknown): boolean =>
   !(isAnswer(error) || error instanceof BatchTooLargeError || error instanceof CommittedError);
 
-/** Describes an error of the database for people: without statements, parameters or credentials. */
+/** Describes a database error for operators, without statements, parameters or credentials. */
 export const describeDatabaseError = (error: unknown): string => {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const message = messageOf(first);

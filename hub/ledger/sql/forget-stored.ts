@@ -18,17 +18,21 @@ import type { Schema } from './schema.ts';
 import { createSqlAudit } from './search/audit-log.ts';
 import { lockWrites, nextVersion } from './write-lock.ts';
 
-/** Cluster to be forgotten without a hub, and who asks for it. */
+/** Cluster to forget while no hub runs, and the actor. */
 export interface ForgetStored {
   readonly cluster: string;
   readonly actor: NewAuditEntry['actor'];
-  /** Ends the enrolment of the cluster. */
+  /** Change that ends the enrolment of the cluster. */
   readonly enrolment: ValueKey & { readonly change: ValueChange };
-  /** Signs the audit log with the new entry in it, where it has signed the newest checkpoint. */
+  /** Key that signs the new end of the audit log, if it also signed the newest checkpoint. */
   readonly key: AuditKey | undefined;
 }
 
-/** @throws LedgerError where a hub works on the database: it would go on with what it knows */
+/**
+ * Refuses if a hub uses the database, because it would continue with its state in memory.
+ *
+ * @throws LedgerError
+ */
 const refuseRunning = async (trx: Transaction<Schema>): Promise<void> => {
   const alive = sql<boolean>`heartbeat > now() - make_interval(secs => ${DEAD_SECONDS})`;
   if ((await trx.selectFrom('replicas').select('id').where(alive).limit(1).execute()).length === 0) return;
@@ -37,7 +41,7 @@ const refuseRunning = async (trx: Transaction<Schema>): Promise<void> => {
   );
 };
 
-/** The cluster as it is stored. No hub runs, so it is not connected. */
+/** Reads the stored cluster. As no hub runs, it is not connected. */
 const readCluster = async (trx: Transaction<Schema>, cluster: string): Promise<StoredCluster> => {
   const nothing = { record: neverSeenCluster(cluster), connectedBy: null, stream: null, version: 0, writtenSeen: null };
   for await (const stored of readClusters(trx, [cluster], { lists: new PolicyLists(), knownOf: () => nothing }))
@@ -50,7 +54,7 @@ const readRecord = async (trx: Transaction<Schema>, { kind, name }: ValueKey): P
   return row?.value_json == null ? undefined : JSON.parse(row.value_json);
 };
 
-/** @returns whether the newest entry has a checkpoint of this key now */
+/** Signs the newest audit entry. @returns whether a checkpoint of this key now covers it */
 const signNewest = async (db: Kysely<Schema>, key: AuditKey | undefined, clock: Clock): Promise<boolean> => {
   const log = createSqlAudit(db, () => Promise.reject(new Error('only read here')));
   const last = await log.lastCheckpoint();
@@ -65,12 +69,11 @@ const signNewest = async (db: Kysely<Schema>, key: AuditKey | undefined, clock: 
 };
 
 /**
- * Removes from a ledger that no hub has open what is known of a cluster but its history, however
- * much it is, and ends its enrolment. All of it is one transaction with its entry of the audit log;
- * the checkpoint follows.
+ * Removes everything known of a cluster except its history from a ledger that no hub has open, and
+ * ends its enrolment. One transaction also writes the audit entry; the checkpoint follows.
  *
- * @returns whether a checkpoint was signed; else the next hub signs one
- * @throws LedgerError where the cluster is not known, or a hub works on the database
+ * @returns whether a checkpoint was signed; if not, the next hub signs one
+ * @throws LedgerError if the cluster is unknown, or a hub uses the database
  */
 export const forgetStored = async (database: Database, options: ForgetStored, clock: Clock): Promise<boolean> => {
   const { cluster, actor, enrolment, key } = options;

@@ -11,32 +11,29 @@ interface ListStoreParts {
   readonly reads: Database['reads'];
   readonly cache: Pick<LedgerCache, 'get' | 'clusters'>;
   readonly clock: Clock;
-  /** Resolves once a change is durable. */
+  /** Submits a change; resolves once it is durable. */
   readonly submit: (change: ChangeInput) => Promise<void>;
 }
 
-/**
- * Time for which a list that is not stored counts as missing for a cluster that names it, in
- * milliseconds.
- */
+/** Time for which a list that was not found counts as missing for a cluster, in milliseconds. */
 const MISSING_MS = 60_000;
 /**
- * Time between two look-ups for one cluster that find nothing, in milliseconds: an agent can name
- * any number of lists.
+ * Pause after a lookup for a cluster that found nothing, in milliseconds. An agent can name any
+ * number of lists.
  */
 const PAUSE_MS = 1_000;
 
 interface Lookup {
-  /** Monotonic, ms. */
+  /** Monotonic time in milliseconds. */
   readonly at: number;
-  /** The list that is not stored; absent: that is not known, or not yet. */
+  /** Digest of the list that was not found; undefined: the lookup is running or failed. */
   readonly missing?: string;
 }
 
-/** The lists of a ledger, in memory and in the database. */
+/** Policy lists of a ledger, in memory and in the database. */
 export class ListStore {
   readonly #parts: ListStoreParts;
-  /** The last look-up for each cluster that did not find its list. */
+  /** Last lookup of each cluster that found no list. */
   readonly #lookups = new Map<string, Lookup>();
 
   constructor(parts: ListStoreParts) {
@@ -44,13 +41,14 @@ export class ListStore {
   }
 
   /**
-   * A list that a cluster names, wherever it is; undefined: it is not known, or another one was
-   * looked up for the cluster just now.
+   * Finds a list that a cluster names, in memory or in the database.
+   *
+   * @returns undefined: unknown, or the last lookup for this cluster was too recent
    */
   async find(digest: string, cluster: string): Promise<PolicyList | undefined> {
     const { lists, reads, clock } = this.#parts;
     const known = lists.get(digest);
-    // Of a list that an agent has named more may be stored.
+    // The database may have the whole of a list that an agent named.
     if (known?.isNamed === false || !this.#mayLookUp(digest, cluster)) return known;
     this.#lookups.set(cluster, { at: clock.monotonicMs() });
     const found = await readList(reads, digest, lists);
@@ -59,14 +57,14 @@ export class ListStore {
       return found;
     }
     this.#lookups.delete(cluster);
-    // Of others that have it, and of which that could not be read.
+    // Other records may name the same list, or one that builds on it.
     await this.#relist();
     return found;
   }
 
   /**
-   * Takes the lists of a commit in. Resolves once the new ones are stored, and the clusters that
-   * have them read so.
+   * Adds the lists of a commit. Resolves once new lists are stored and the records of their
+   * clusters use them.
    */
   async takeCommit(next: Desired): Promise<void> {
     const { lists, cache } = this.#parts;
@@ -75,10 +73,10 @@ export class ListStore {
   }
 
   /**
-   * Takes a list in as an agent has named it. It is not stored: a hub that starts asks again, and
-   * an agent can name any number of lists.
+   * Adds a list that an agent named. It is not stored: a restarted hub asks again, and an agent can
+   * name any number of lists.
    *
-   * @returns whether what was named is of this list
+   * @returns whether the digest matches the policies
    */
   async takeListed(digest: string, named: ListedNames): Promise<boolean> {
     const isTheirs = this.#parts.lists.takeListed(digest, named) !== undefined;

@@ -15,9 +15,8 @@ import { revisionFacts } from './migrations/0010-revision-facts.ts';
 import type { Schema } from './schema.ts';
 
 /**
- * Migrations in the order in which they run. One whose name says `add` leaves existing tables and
- * rows as they were, so that an older version of this program works after a rollback without
- * knowing the addition.
+ * Migrations in the order in which they run. A migration with `add` in its name leaves existing
+ * tables and rows unchanged, so that an older version works after a rollback without knowing it.
  */
 const migrationsOf = (shared: boolean): Record<string, Migration> => ({
   '0001-ledger': ledgerTables(shared),
@@ -38,7 +37,7 @@ const NEWER = 'the database was written by a newer version of this program: run 
 const isAddition = (name: string): boolean => /^\d{4}-add-/.test(name);
 const NOTHING: Migration = { up: async () => undefined };
 
-/** Names of the migrations that have run; none where there is no ledger yet. */
+/** Reads the names of the migrations that have run; none if there is no ledger yet. */
 const readMigrations = async (db: Kysely<Schema>): Promise<string[]> => {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
   if (!tables.some(({ name }) => name === TABLE)) return [];
@@ -47,18 +46,17 @@ const readMigrations = async (db: Kysely<Schema>): Promise<string[]> => {
 };
 
 /**
- * Returns empty migrations for the additions that have run, so that those of a newer version are
+ * Returns empty migrations for additions that have run, so that additions of a newer version are
  * accepted.
  */
 const additionsOf = (ran: readonly string[]): Record<string, Migration> =>
   Object.fromEntries(ran.filter(isAddition).map((name) => [name, NOTHING]));
 
 /**
- * Brings the tables to the version of this program. On a server the migrator holds an advisory lock
- * meanwhile, so hubs may start together.
+ * Migrates the tables to the version of this program. On PostgreSQL an advisory lock is held, so
+ * several hubs may start together.
  *
- * @throws LedgerError when a newer version has changed what was there; what the database answered
- * otherwise
+ * @throws LedgerError if a newer version changed existing tables; the error of the database
  */
 export const migrate = async ({ patiently, shared }: Pick<Database, 'patiently' | 'shared'>): Promise<void> => {
   const { error } = await patiently(async (db) => {
@@ -79,17 +77,17 @@ const versionOf = (migration: string): number => Number.parseInt(migration, 10);
 /** Number of the newest migration of this program. */
 export const NEWEST_VERSION = Math.max(...Object.keys(migrationsOf(true)).map(versionOf));
 
-/** Tables of a ledger, and their version. */
+/** Tables of a ledger and their version. */
 export interface LedgerTables {
   readonly names: ReadonlySet<string>;
-  /** Number of the newest migration that has run, of those that this program knows. */
+  /** Number of the newest known migration that has run. */
   readonly version: number;
 }
 
 /**
- * Reads the names of the tables, of this version or an older one. Changes nothing.
+ * Reads the names and the version of the tables, also those of an older version. Changes nothing.
  *
- * @throws LedgerError when there are none, or a newer version has changed what was there
+ * @throws LedgerError if there are no tables, or a newer version changed them
  */
 export const readTables = async (db: Kysely<Schema>, shared: boolean): Promise<LedgerTables> => {
   const names = new Set((await db.introspection.getTables({ withInternalKyselyTables: true })).map(({ name }) => name));

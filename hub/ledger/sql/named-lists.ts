@@ -9,21 +9,23 @@ import type { Schema } from './schema.ts';
 import { lockWrites } from './write-lock.ts';
 
 /**
- * Named lists of policies, which can always be read. A list is named by another list that builds on
- * it, or by the history of a cluster, which names every list that a hub knows the cluster to have.
- * A transaction that is the first to name a list stores it again if it was cleared. Clearing and
- * naming both hold the write lock, so neither can miss the other.
+ * Policy lists that other rows refer to, and that can therefore always be read. A list is referred
+ * to by a list that builds on it, and by the history of a cluster. The transaction that creates the
+ * first reference stores a deleted list again. Deleting lists and creating references both hold the
+ * write lock, so neither can miss the other.
  */
 
-/** Digests of the lists that a batch may be the first to name. */
+/** Yields the digests of the lists to which a batch may add the first reference. */
 function* digestsNamedBy({ lists, clusters }: Batch): Generator<string> {
   for (const { base } of lists) if (base !== null) yield base;
   for (const { history } of clusters.values()) for (const { baseline } of history) if (baseline) yield baseline.list;
 }
 
 /**
- * Makes the rows of lists that a batch names, and that were cleared while this hub had them in
- * memory. @param stored now, RFC 3339
+ * Creates the rows of lists that a batch refers to and that were deleted while this hub had them in
+ * memory.
+ *
+ * @param stored current time, RFC 3339
  */
 export const missingLists = async (
   trx: Transaction<Schema>,
@@ -40,14 +42,15 @@ export const missingLists = async (
   return known.filter(({ isNamed }) => !isNamed).map((list) => makeListRow({ list, base: undefined }, stored));
 };
 
-/** Lists of one step: each is looked for in two indexes. */
+/** Number of lists per step. Each is looked up in two indexes. */
 const STEP = 100;
 
 const isUnnamed = sql<boolean>`not exists (select 1 from cluster_history where cluster_history.list = policy_lists.digest)`;
 const isNoBase = sql<boolean>`not exists (select 1 from policy_lists as above where above.base = policy_lists.digest)`;
 
 /**
- * Deletes those of some lists that nothing names. A list is deleted before the one it builds on.
+ * Deletes unreferenced lists among the given ones. A list is deleted before the one that it builds
+ * on.
  */
 const deleteUnnamed = ({ db, shared }: Pick<Database, 'db' | 'shared'>, digests: readonly string[]): Promise<number> =>
   db.transaction().execute(async (trx) => {
@@ -64,8 +67,9 @@ const deleteUnnamed = ({ db, shared }: Pick<Database, 'db' | 'shared'>, digests:
 type Place = Pick<ListRow, 'digest'> & { readonly version: number };
 
 /**
- * The next lists that were stored before a time, the newest first. @param last none of them, and
- * none that is newer
+ * Selects the next lists that were stored before a time, newest first.
+ *
+ * @param last last list of the previous step, which is not returned again
  */
 const readStep = (db: Kysely<Schema>, before: string, last: Place | undefined) => {
   let query = db
@@ -77,14 +81,17 @@ const readStep = (db: Kysely<Schema>, before: string, last: Place | undefined) =
 };
 
 interface Clearing {
-  /** RFC 3339: lists that were stored later stay, as agents may be about to name them. */
+  /**
+   * Time before which lists were stored, RFC 3339. Newer ones are kept, because agents may be about
+   * to name them.
+   */
   readonly before: string;
-  /** Digests of lists that stay all the same. */
+  /** Digests of lists to keep in any case. */
   readonly kept: ReadonlySet<string>;
   readonly signal: AbortSignal;
 }
 
-/** Clears the lists that nothing names, some at a time. @returns number of deleted lists */
+/** Deletes unreferenced lists in small steps. @returns number of deleted lists */
 export const clearLists = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, { before, kept, signal }: Clearing): Promise<number> => {
   let cleared = 0;
   let step = await readStep(db, before, undefined);

@@ -5,7 +5,7 @@ import { describeDatabaseError, isPermanent } from './errors.ts';
 import type { HistoryLimits } from './history/history.ts';
 import { createSqlLedger, type SqlLedgerOptions } from './sql-ledger.ts';
 
-/** Database of a ledger, and how long its history is. */
+/** Database of a ledger, and the length of its history. */
 export interface OpenLedgerOptions extends Pick<SqlLedgerOptions, 'clock' | 'random' | 'logger' | 'onCommit'> {
   readonly database: DatabaseConfig;
   readonly history: HistoryLimits;
@@ -13,10 +13,10 @@ export interface OpenLedgerOptions extends Pick<SqlLedgerOptions, 'clock' | 'ran
 
 const RETRY = { baseMs: 500, maxMs: 10_000 };
 
-/** Whether only people can help. */
+/** Whether an operator has to act, so that a retry does not help. */
 const isFinal = (error: unknown, embedded: boolean): boolean => error instanceof LedgerError || embedded || isPermanent(error);
 
-/** Closing the ledger closes its database. */
+/** Makes closing the ledger close its database too. */
 const withDatabase = (ledger: Ledger, database: Database): Ledger => ({
   ...ledger,
   close: async () => {
@@ -26,10 +26,10 @@ const withDatabase = (ledger: Ledger, database: Database): Ledger => ({
 });
 
 /**
- * Opens the hub's ledger. It waits for a server that does not answer yet; an embedded database that
- * cannot be opened is an error.
+ * Opens the hub's ledger. Waits for a database server that does not answer yet. An embedded
+ * database that cannot be opened is an error.
  *
- * @throws LedgerError where people have to do something; the signal's reason
+ * @throws LedgerError if an operator has to act; the signal's reason
  */
 export const openLedger = async (options: OpenLedgerOptions, signal: AbortSignal): Promise<Ledger> => {
   const { clock, logger, random } = options;
@@ -39,7 +39,7 @@ export const openLedger = async (options: OpenLedgerOptions, signal: AbortSignal
   const wait = async (error: unknown): Promise<void> => {
     if (isFinal(error, !database.shared)) throw error;
     const reason = describeDatabaseError(error);
-    // A migration may fail in another way each time; the same again says nothing new.
+    // A repeated reason is logged once.
     if (reason !== waitedFor) logger.error({ database: database.name, reason }, 'ledger database is waited for');
     waitedFor = reason;
     await clock.sleep(backoff.next(), signal);

@@ -4,19 +4,16 @@ import { differenceOf, type NewList, PolicyList, type PolicyLists } from '../pol
 import { slices } from './batch/statements.ts';
 import type { Schema, StoredList } from './schema.ts';
 
-/** Lists below one at most: each is a row that has to be read. */
+/** Maximum number of lists on which a list builds. Each is a row to read. */
 const MAX_DEPTH = 32;
-/** Policies of a list that may differ from its base: with more it is written whole. */
+/** Maximum share of policies that differ from the base. With more, the whole list is stored. */
 const MAX_DIFFERENT = 0.25;
 
 type StoredRow = Schema['policy_lists'];
-/** A list as it is stored, before it has a version. */
+/** Stored form of a list, without its version. */
 export type ListRow = Omit<StoredRow, 'version'>;
 
-/**
- * Returns the difference of a list from its base; undefined: too large, the list is to be written
- * whole.
- */
+/** Returns the difference of a list from its base; undefined: too large, store the whole list. */
 const storedOn = (base: PolicyList, list: PolicyList): StoredList | undefined => {
   const { names } = differenceOf(base, list);
   if (names.length > list.policies.length * MAX_DIFFERENT) return undefined;
@@ -26,8 +23,10 @@ const storedOn = (base: PolicyList, list: PolicyList): StoredList | undefined =>
 };
 
 /**
- * The row of a list: what differs from its base, where that is stored and little does. @param
- * stored now, RFC 3339
+ * Creates the row of a list. It holds only the difference if the base is stored and the difference
+ * is small.
+ *
+ * @param stored current time, RFC 3339
  */
 export const makeListRow = ({ list, base }: NewList, stored: string): ListRow => {
   const below = base === undefined ? undefined : base.storedDepth;
@@ -38,12 +37,12 @@ export const makeListRow = ({ list, base }: NewList, stored: string): ListRow =>
   return { digest: list.digest, ...place, stored, list_json: JSON.stringify(difference ?? { policies: list.policies }) };
 };
 
-/** A list that could not be written is no base for others. */
+/** Marks a list that could not be written, so that no other list builds on it. */
 export const forgetListRow = (list: PolicyList): void => {
   list.storedDepth = undefined;
 };
 
-/** Yields the statements that write lists, which the database may already have from another hub. */
+/** Yields the statements that write lists. The database may already have them from another hub. */
 export function* listQueries(lists: readonly ListRow[], trx: Transaction<Schema>, version: number): Generator<CompiledQuery> {
   const rows = lists.map((row) => ({ ...row, version }));
   for (const values of slices(rows, ({ list_json }) => list_json.length))
@@ -56,7 +55,7 @@ export function* listQueries(lists: readonly ListRow[], trx: Transaction<Schema>
 
 const byName = (a: ListedPolicy, b: ListedPolicy): number => (a.name < b.name ? -1 : 1);
 
-/** Columns by which a list is read. */
+/** Columns that are read of a list. */
 type ReadRow = Omit<ListRow, 'stored'>;
 
 const listFrom = ({ digest, depth, list_json }: ReadRow, base: PolicyList | undefined, lists: PolicyLists): PolicyList => {
@@ -64,23 +63,20 @@ const listFrom = ({ digest, depth, list_json }: ReadRow, base: PolicyList | unde
   const changed = new Map(policies.map((policy) => [policy.name, lists.intern(policy)]));
   const gone = new Set(removed);
   const kept = (base?.policies ?? []).filter(({ name }) => !changed.has(name) && !gone.has(name));
-  // As the compiled policies are sorted.
+  // Compiled policies are sorted by name.
   const list = lists.add(new PolicyList(digest, [...kept, ...changed.values()].sort(byName)));
   list.storedDepth = depth;
   return list;
 };
 
-/** Whether a list can be the base of others: not where an agent has named it. */
+/** Whether a list can be a base: lists that an agent named are not stored. */
 const isStored = (list: PolicyList | undefined): list is PolicyList => list !== undefined && !list.isNamed;
 
-/** Lists as they were read. */
+/** Lists that were read. */
 interface ReadLists {
-  /** Rows of the lists and of those that they build on, by digest. */
+  /** Rows of the lists and of their bases, by digest. */
   readonly rows: ReadonlyMap<string, ReadRow>;
-  /**
-   * Lists in memory that these build on. They are held here, as nothing else may hold them
-   * meanwhile.
-   */
+  /** Bases that are in memory. Nothing else may hold a reference to them meanwhile. */
   readonly bases: ReadonlyMap<string, PolicyList>;
 }
 
@@ -105,7 +101,7 @@ const readRows = async (db: Kysely<Schema>, digests: readonly string[], lists: P
   return { rows, bases };
 };
 
-/** Builds a list and those below it; undefined: one of them is not stored. */
+/** Builds a list and its bases; undefined: one of them is not stored. */
 const build = (digest: string, found: ReadLists, lists: PolicyLists): PolicyList | undefined => {
   const known = found.bases.get(digest) ?? lists.get(digest);
   if (isStored(known)) return known;
@@ -116,10 +112,10 @@ const build = (digest: string, found: ReadLists, lists: PolicyLists): PolicyList
   return base && listFrom(row, base, lists);
 };
 
-/** Lists that are read at a time: a large one has 300 KB. */
+/** Number of lists read at a time. A large one has 300 KB. */
 const AT_ONCE = 20;
 
-/** Lists by digest, as far as they are stored: those that are not in memory are read. */
+/** Returns stored lists by digest. Lists that are not in memory are read. */
 export const readLists = async (
   db: Kysely<Schema>,
   digests: Iterable<string>,
@@ -140,18 +136,19 @@ export const readLists = async (
 };
 
 /**
- * A list as it is stored; undefined: it is not. @param lists those that are in memory, to which it
- * is added
+ * Returns a stored list; undefined: it is not stored.
+ *
+ * @param lists lists in memory, to which it is added
  */
 export const readList = async (db: Kysely<Schema>, digest: string, lists: PolicyLists): Promise<PolicyList | undefined> =>
   (await readLists(db, [digest], lists)).get(digest);
 
-/** Lists that were written last, of as many commits as fit. */
+/** Number of lists read at start. */
 const NEWEST = 256;
 
 /**
- * Reads the lists that were written last, and holds them: a commit that is compiled again then has
- * the lists that it had, since the commits that they say.
+ * Reads the lists that were written last, and keeps them. A commit that is compiled again then gets
+ * the same lists, with the commits since which their policies are unchanged.
  */
 export const readNewestLists = async (db: Kysely<Schema>, lists: PolicyLists): Promise<void> => {
   const rows = await db.selectFrom('policy_lists').select('digest').orderBy('version', 'desc').limit(NEWEST).execute();

@@ -3,30 +3,30 @@ import type { ColumnType, CompiledQuery, Generated, Kysely, Transaction } from '
 import type pg from 'pg';
 
 /**
- * The tables of the ledger, as `migrations/` makes them, with the types that both databases have.
- * Texts named json hold JSON, times are RFC 3339 in UTC; `version` is {@link Schema} wide and grows
- * with every commit.
+ * Tables of the ledger, as `migrations/` creates them, with types for both databases. Columns named
+ * json hold JSON text, times are RFC 3339 in UTC. `version` increases with every commit to any
+ * table.
  */
 
-/** Single row with the last version that was assigned. */
+/** Single row with the last assigned version. */
 interface VersionTable {
   value: number;
   /**
-   * Same as `value` while every write also adds to the history of clusters; it stays behind after a
-   * write by an older program.
+   * Equals `value` while every write also adds to the history of clusters. After a write by an
+   * older program it stays behind.
    */
   history: Generated<number>;
-  /** Time at which `history` last grew. */
+  /** Time of the last increase of `history`. */
   history_time: Generated<string | null>;
 }
 
 /**
- * Row of a hub process that writes here. Where hubs share a database, its heartbeat shows that it
- * is alive.
+ * Row of a hub process that writes to this database. On a shared database its heartbeat shows that
+ * it is alive.
  */
 interface ReplicaTable {
   id: string;
-  /** Last batch that was committed. It is read when the answer to a commit was lost. */
+  /** Last committed batch, read if the answer to a commit was lost. */
   batch: number;
   heartbeat: Generated<ColumnType<Date, never, Date>>;
 }
@@ -35,7 +35,7 @@ interface ReplicaTable {
 interface LeaderTable {
   name: 'hub';
   replica: string;
-  /** Grows with each change of the leader. */
+  /** Increases with each change of the leader. */
   epoch: number;
   heartbeat: ColumnType<Date, never, Date>;
 }
@@ -47,7 +47,7 @@ interface StateTable {
   writer: string;
 }
 
-/** The columns of a cluster that every write replaces, and every reader takes as they are. */
+/** Columns of a cluster that every write replaces and that need no conversion. */
 export const CLUSTER_COLUMNS = [
   'connected_by',
   'stream',
@@ -68,85 +68,88 @@ export const CLUSTER_COLUMNS = [
   'writer',
 ] as const satisfies readonly (keyof ClusterTable)[];
 
-/** Row of a cluster, whatever the number of its policies. */
+/** Row of a cluster, one for any number of policies. */
 export interface ClusterTable {
   name: string;
   /** Replica that holds the stream; null: the cluster is not connected. */
   connected_by: string | null;
-  /** The stream that was opened last, and speaks for the cluster. */
+  /** Current stream of the cluster, which was opened last. */
   stream: string | null;
   last_seen: string | null;
   offered_revision: string | null;
-  /** Time of that offer; null: not known. */
+  /** Time of that offer; null: unknown. */
   offered_at: string | null;
   acked_revision: string | null;
   acked_digest: string | null;
   nack_json: string | null;
-  /** JSON of a RevisionFacts; not valid where `report_json` has these facts, too. */
+  /** JSON of a RevisionFacts; ignored if `report_json` has these facts too. */
   revision_json: string | null;
-  /** JSON of an AgentClusterReport without that; with it where an older version wrote the row. */
+  /**
+   * JSON of an AgentClusterReport without the facts in `revision_json`. Rows of an older version
+   * include them.
+   */
   report_json: string | null;
   reported_seq: number;
-  /** Time at which one of its policies last changed. */
+  /** Time of the last change of one of its policies. */
   policies_changed: string | null;
   /**
-   * Parts that its agent does not observe: JSON of a NotObserved, with the stream that it holds
-   * for.
+   * Parts that its agent does not observe: JSON of a NotObserved, with the stream to which it
+   * belongs.
    */
   not_observed_json: string | null;
-  /** Number of policies that it reported by name and that are not kept; null: all are. */
+  /** Number of policies that are reported by name and not kept; null: all are kept. */
   not_kept: number | null;
   /** JSON of a Baseline. */
   baseline_json: string | null;
-  /** JSON of a list of DeviationGroup; null: no policy of its list deviates. */
+  /** JSON of a list of DeviationGroup; null: no listed policy deviates. */
   deviations_json: string | null;
   diverged_since: string | null;
   version: number;
   writer: string;
 }
 
-/** The policies of a compiled list, by what differs from another list. Rows are never changed. */
+/** Policies of a compiled list, as differences from another list. Rows are never changed. */
 interface PolicyListTable {
   digest: string;
-  /** Digest of the list that this one builds on; null: none. */
+  /** Digest of the list on which this one builds; null: none. */
   base: string | null;
-  /** Number of lists below it. */
+  /** Number of lists on which it builds, directly and indirectly. */
   depth: number;
-  /** Time at which it was written. */
+  /** Time of the write. */
   stored: string;
-  /** Version in which it was written. */
+  /** Version of the write. */
   version: number;
   /** JSON of {@link StoredList}. */
   list_json: string;
 }
 
-/** A list of compiled policies as its row has it: what differs from the list that it builds on. */
+/** Stored form of a list of compiled policies: differences from the list on which it builds. */
 export interface StoredList {
-  /** Policies that the base does not have, or has otherwise. */
+  /** Policies that the base lacks or has with other content. */
   readonly policies: readonly ListedPolicy[];
-  /** Names of those that only the base has. */
+  /** Names of policies that only the base has. */
   readonly removed?: readonly string[];
 }
 
-/** Policies that a cluster reported whole, as its list does not have them. */
+/** Policies that a cluster reported whole, because they are not in its list. */
 export interface ReportTable {
   cluster: string;
   policy: string;
   report_json: string;
 }
 
-/** A row of the history of a cluster; only its beginning is ever put together. */
+/** Row of the history of a cluster. Only the oldest rows are ever merged. */
 interface ClusterHistoryTable {
   id: Generated<number>;
   cluster: string;
-  /** Time of the newest change in it. */
+  /** Time of the newest change in the row. */
   time: string;
   /**
-   * JSON of a list of HistoryChange, oldest first: one, or the merged rest of many that are too old
-   * to be kept in full.
+   * JSON of a list of HistoryChange, oldest first: a single one, or the merged result of many that
+   * are too old to be kept in full.
    */
   changes_json: string;
-  /** Digest of the list of the baseline in it: there is one at most. */
+  /** Digest of the list of the row's baseline. A row has at most one. */
   list: string | null;
 }
 
@@ -157,22 +160,22 @@ interface EventTable {
   severity: string;
   reason: string;
   received: string;
-  /** Time that the event states, in milliseconds since 1970. */
+  /** Time of the event itself, in milliseconds since 1970. */
   time_ms: number;
-  /** Digest of cluster and content, by which an event that is sent again is not kept again. */
+  /** Digest of cluster and content, so that a resent event is stored once. */
   digest: string;
   event_json: string;
 }
 
-/** Audit log. Nothing in it is changed or deleted: a trigger refuses that. */
+/** Audit log. A trigger prevents changes and deletions. */
 interface AuditTable {
   sequence: number;
   entry_json: string;
 }
 
 /**
- * Values that other parts of the hub keep; one that was removed stays as null for an hour or more,
- * so that the other hubs learn of it.
+ * Values of other parts of the hub. A removed one stays as null for an hour or more, so that other
+ * hubs notice.
  */
 interface RecordTable {
   kind: string;
@@ -211,50 +214,46 @@ export interface Schema {
   witnesses: WitnessTable;
 }
 
-/** A database that holds a ledger, as long as it is only read. */
+/** Database with a ledger, for reading. */
 export interface DatabaseReader {
-  /** PostgreSQL, where other hubs may write too; else SQLite, which belongs to one hub. */
+  /**
+   * Whether it is PostgreSQL, which several hubs may share; else SQLite, which belongs to one hub.
+   */
   readonly shared: boolean;
   /** Name of the database, without credentials. */
   readonly name: string;
-  /** Reads all as of one moment, however long it takes; nothing can be written. */
+  /** Runs reads on one consistent snapshot, without time limit. Writes fail. */
   snapshot<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
-/** The rows that each of some queries returns. */
+/** Rows of each of several queries. */
 export type RowsOf<Q extends readonly CompiledQuery[]> = {
   readonly [K in keyof Q]: Q[K] extends CompiledQuery<infer R> ? readonly R[] : never;
 };
 
-/** A database that holds a ledger. */
+/** Database with a ledger. */
 export interface Database extends DatabaseReader {
-  /** Connections for writes, and for reads within them. */
+  /** Connections for writes, and for reads within their transactions. */
   readonly db: Kysely<Schema>;
-  /** Connections for reads. These wait for each other, and a write never waits for them. */
+  /** Connections for short reads. A write never waits for them. */
   readonly reads: Kysely<Schema>;
-  /** Connections for queries that look at many rows. These never hold what writes need. */
+  /** Connections for queries over many rows. They hold no connection that writes need. */
   readonly searches: Kysely<Schema>;
-  /**
-   * Runs queries in their order, of which none needs what another returns, up to the first that
-   * fails.
-   */
+  /** Runs independent queries in order, up to the first that fails. */
   readonly runAll: <const Q extends readonly CompiledQuery[]>(trx: Transaction<Schema>, queries: Q) => Promise<RowsOf<Q>>;
   /**
-   * Runs the last queries of a transaction, otherwise as `runAll`. Where it can, the database
-   * commits with them at once.
+   * Runs the last queries of a transaction like `runAll`. If possible, the database commits with
+   * them in one step.
    */
   readonly runLast: (trx: Transaction<Schema>, queries: readonly CompiledQuery[]) => Promise<void>;
-  /**
-   * Writes with statements that take as long as they need, as those of a migration do. They wait a
-   * bounded time for locks of others.
-   */
+  /** Runs writes without statement timeout, such as migrations. Waiting for locks is bounded. */
   patiently<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
-  /** A connection of its own, for LISTEN and session locks; only where `shared`. */
+  /** Opens a dedicated connection, for LISTEN and session locks. Only if `shared`. */
   readonly connect: () => Promise<pg.Client>;
   /**
-   * Ends all work on any connection, and every connection that is opened later. `close` still has
-   * to be called.
+   * Aborts all work on all connections, and every connection opened later. `close` must still be
+   * called.
    */
   readonly cut: () => void;
 }

@@ -16,25 +16,25 @@ const withSession = async <T>(connect: () => Promise<Session>, work: (session: S
 };
 
 /**
- * Two sessions never have one process of the server, and none changes it. A pooler that shares
- * processes gives the first one's to the second.
+ * Whether each session has its own server process and keeps it. A pooler that shares processes
+ * gives the process of the first session to the second.
  */
 const hasOwnProcess = (connect: () => Promise<Session>): Promise<boolean> =>
   withSession(connect, (session) =>
     withSession(connect, async (other) => {
       const pid = await readPid(session);
-      // Until the transaction ends it keeps its process.
+      // The open transaction keeps the session on its process.
       await other.query('begin');
       return (await readPid(other)) !== pid && (await readPid(session)) === pid;
     }),
   );
 
 /**
- * A hub hears of others by LISTEN, and sets what holds for a session: neither works where a pooler
- * gives each transaction another process of the server, and nothing else would say so
+ * Checks that there is no pooler that gives each transaction another server process. LISTEN and
+ * session settings would not work there, and nothing else would report it
  * (https://www.pgbouncer.org/features.html).
  *
- * @throws LedgerError where there is such a pooler; what the database answered otherwise
+ * @throws LedgerError if there is such a pooler; else the error of the database
  */
 export const checkSessions = async (connect: () => Promise<Session>): Promise<void> => {
   if (await hasOwnProcess(connect)) return;

@@ -29,34 +29,34 @@ import { checkSessions } from './sessions.ts';
 /** Database and process of a ledger. */
 export interface SqlLedgerOptions {
   readonly database: Database;
-  /** Name of this process among those that share the database; never used before. */
+  /** Unique name of this process on the database, never reused. */
   readonly replica?: string;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
   readonly history?: HistoryLimits;
-  /** Changes that wait in memory before their writers do. Default 10,000. */
+  /** Maximum number of queued changes before writers have to wait. Default: 10,000. */
   readonly maxQueued?: number;
-  /** Bounds on the reports that are kept. Default: what the heap of this process has room for. */
+  /** Bounds of stored reports. Default: depends on the heap of this process. */
   readonly reports?: ReportLimits;
-  /** Receives the result and the duration of each transaction of writes. */
+  /** Receives the result and the duration in seconds of each write transaction. */
   readonly onCommit?: NonNullable<WriteQueueOptions['onCommit']>;
 }
 
-/** Number of newest events that are served from memory; older ones are read from the database. */
+/** Number of newest events served from memory. Older ones are read from the database. */
 const EVENTS_IN_MEMORY = 10_000;
 const HISTORY_MS = 3_600_000;
-/** Limits of the history where the settings name none. */
+/** Default limits of the history. */
 export const DEFAULT_HISTORY: HistoryLimits = { days: 400, events: 1_000_000 };
 
-/** Time between two writes of a connected cluster's last sign of life, in milliseconds. */
+/** Interval for writing the last sign of life of a connected cluster, in milliseconds. */
 const SEEN_MS = 120_000;
 
-/** Time that closing gives to work besides the writes, in milliseconds. */
+/** Time for work besides writes to end on close, in milliseconds. */
 const CLOSE_MS = 2_000;
 
 /**
- * Writes in a row without an answer, after which a hub gives up the lead until one of them is
+ * Number of consecutive unanswered writes after which a hub gives up the lead until one is
  * committed.
  */
 const MAX_UNANSWERED = 3;
@@ -64,7 +64,7 @@ const MAX_UNANSWERED = 3;
 /** Epoch of a hub that does not lead. */
 const NO_EPOCH = 0;
 
-/** Stored state that is held in memory. */
+/** Stored state in memory. */
 interface LedgerMemory {
   readonly cache: LedgerCache;
   readonly records: KeyedCache;
@@ -72,7 +72,7 @@ interface LedgerMemory {
   readonly replicaState: ReplicaState;
 }
 
-/** Makes the tables where they are missing, and reads what they hold. */
+/** Creates missing tables and reads their content. */
 const loadMemory = async ({ database, reports }: SqlLedgerOptions): Promise<LedgerMemory> => {
   const { db, shared } = database;
   if (shared) await checkSessions(database.connect);
@@ -87,8 +87,8 @@ const loadMemory = async ({ database, reports }: SqlLedgerOptions): Promise<Ledg
   return { cache, records, lists, replicaState };
 };
 
-/** Writes the history that a hub of an older version left out. */
-const mend = ({ database, clock }: SqlLedgerOptions, { cache, replicaState }: LedgerMemory): Promise<void> =>
+/** Adds the history that a hub of an older version did not write. */
+const closeGaps = ({ database, clock }: SqlLedgerOptions, { cache, replicaState }: LedgerMemory): Promise<void> =>
   mendHistory(database, {
     now: () => clock.now(),
     read: async (trx, names) => {
@@ -103,13 +103,13 @@ interface HistoryDeps {
   readonly signal: AbortSignal;
 }
 
-/** Clears the history every hour, on the hub that leads, until aborted. */
+/** Clears the history every hour on the leading hub, until aborted. */
 const keepHistory = async (options: SqlLedgerOptions, memory: LedgerMemory, { clearing, leads, signal }: HistoryDeps): Promise<void> => {
   const { clock, logger } = options;
   const clear = async (): Promise<void> => {
     if (!leads()) return;
-    // A hub of an older version may have written beside this one.
-    await mend(options, memory);
+    // A hub of an older version may have written meanwhile.
+    await closeGaps(options, memory);
     await clearing.run();
   };
   while (!signal.aborted) {
@@ -133,7 +133,7 @@ type LedgerReads = Pick<
   | 'hasRoom'
 >;
 
-/** Reads from memory, and from the database what memory does not hold. */
+/** Creates the reads: from memory, or from the database if memory is incomplete. */
 const createReads = ({ searches }: Database, { cache, lists, replicaState }: LedgerMemory, inTurn: InTurn): LedgerReads => {
   const pasts = { db: searches, listOf: (digest: string) => readList(searches, digest, lists) };
   const searchEvents = async (query: EventQuery): Promise<FoundEvents> => {
@@ -166,19 +166,22 @@ const createReads = ({ searches }: Database, { cache, lists, replicaState }: Led
 type Connections = Pick<Journal, 'setConnected'>;
 
 /**
- * Writes the end of a stream that the database has as open at this hub after it lost commits:
- * nobody else does.
+ * Ends a stream that, after lost commits, the database still shows as open at this hub. No other
+ * hub does this.
  */
 const endStream = async ({ record, connectedBy, stream }: StoredCluster, replica: string, { setConnected }: Connections): Promise<void> => {
   if (connectedBy !== replica) return;
   const ended = stream === null ? undefined : { id: stream, isOpen: () => false };
   await setConnected(record.name, false, ended).catch((error: unknown) => {
-    // The agent is back already.
+    // The agent has reconnected.
     if (!(error instanceof StreamReplacedError)) throw error;
   });
 };
 
-/** Notes signs of life: in memory, and now and then in the database. */
+/**
+ * Creates the function that records signs of life in memory and, from time to time, in the
+ * database.
+ */
 const createNoteSeen =
   ({ cache, replicaState }: LedgerMemory, clock: Clock, { setConnected }: Connections): Journal['noteSeen'] =>
   async (cluster, stream) => {
@@ -189,24 +192,24 @@ const createNoteSeen =
     else await setConnected(cluster, true, stream);
   };
 
-/** The embedded database does one thing after the other: one search at a time. */
+/** Lets searches take turns on the embedded database, which runs one statement at a time. */
 const createTurns = ({ shared }: Database): InTurn => {
   const mutex = new Mutex();
   return (work) => (shared ? work() : mutex.run(work));
 };
 
 /**
- * Step ⑧ on a database: PostgreSQL of a server, or SQLite in this process. Resolves once the tables
- * are there and what they hold is in memory. `close` does not close the database.
+ * Creates the ledger, step ⑧, on PostgreSQL or SQLite. Resolves once the tables exist and their
+ * content is in memory. `close` does not close the database.
  *
- * @throws LedgerError where people have to do something; what the database answered otherwise
+ * @throws LedgerError if an operator has to act; else the error of the database
  */
 export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger> => {
   const { database, clock, logger, replica = randomUUID(), history = DEFAULT_HISTORY } = options;
   const { reads, searches, shared } = database;
   const memory = await loadMemory(options);
   const { cache, lists, replicaState } = memory;
-  await mend(options, memory);
+  await closeGaps(options, memory);
 
   const closing = new AbortController();
   const histories = new HistoryKeeper({ ...database, logger, signal: closing.signal });
@@ -249,7 +252,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     },
     suspendObservation: (clusters) => cache.suspend(clusters, clock.now().toISOString()),
     resumeObservation: (clusters) => cache.resume(clusters),
-    // Each hub follows the repository; the leading one decides what the fleet should have.
+    // Every hub follows the repository, but only the leader sets the desired state.
     setDesired: async (next) => {
       const stored = store.takeCommit(next);
       cache.setDesired(next);
@@ -258,8 +261,8 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     knowsList: async (digest, cluster) => (await store.find(digest, cluster)) !== undefined,
     addList: (digest, named) => store.takeListed(digest, named),
     applyReport: async (cluster, report, stream) => {
-      // The list of a cluster that is behind may be in the database alone; where that cannot be
-      // read, the report is taken without it.
+      // The list of a cluster that is behind may only be in the database. If it cannot be read, the
+      // report is applied without it.
       const list = report.baseline === null ? undefined : await store.find(report.baseline.list, cluster).catch(() => undefined);
       return writes.applyReport(cluster, report, stream, list);
     },

@@ -2,21 +2,21 @@ import { type CompiledQuery, type Kysely, sql, type Transaction } from 'kysely';
 import type { Schema } from './schema.ts';
 
 /**
- * Number of the advisory lock that writers take in turn, so that versions, events and audit entries
- * grow in the order of the commits.
+ * Number of the advisory lock that writers acquire, so that versions, events and audit entries
+ * increase in the order of the commits.
  */
 const WRITE_LOCK = 0x46534f01;
 
-/** Keeps all other hubs from writing until the transaction ends. Only on PostgreSQL. */
+/** Blocks writes of all other hubs until the transaction ends. Only on PostgreSQL. */
 export const lockWrites = async (trx: Transaction<Schema>): Promise<void> => {
   await sql`select pg_advisory_xact_lock(${WRITE_LOCK})`.execute(trx);
 };
 
 /**
- * The query that makes the version of this commit; versions grow in the order of the commits.
+ * Returns the query that assigns the version of this commit.
  *
- * @param time RFC 3339; up to then the history of clusters is whole, unless another program has
- * written that knows none
+ * @param time RFC 3339; the history of clusters is complete up to it, unless an older program wrote
+ * in between
  */
 export const versionQuery = (trx: Transaction<Schema>, time: string): CompiledQuery<{ readonly value: number }> =>
   sql<{ readonly value: number }>`
@@ -27,29 +27,30 @@ export const versionQuery = (trx: Transaction<Schema>, time: string): CompiledQu
     returning value`.compile(trx);
 
 /**
- * The version in the rows of {@link versionQuery}. @throws Error where the ledger has none: nothing
- * may be written then
+ * Returns the version from the rows of {@link versionQuery}.
+ *
+ * @throws Error if the ledger has none: nothing may be written then
  */
 export const versionIn = ([row]: readonly { readonly value: number }[]): number => {
   if (row === undefined) throw new Error('the ledger has no version');
   return row.value;
 };
 
-/** Makes the version of this commit. @param time as {@link versionQuery} */
+/** Assigns the version of this commit. @param time as {@link versionQuery} */
 export const nextVersion = async (trx: Transaction<Schema>, time: string): Promise<number> =>
   versionIn((await trx.executeQuery(versionQuery(trx, time))).rows);
 
-/** Number of the newest batch of a hub that the database has; 0: none. */
+/** Reads the number of a hub's newest batch in the database; 0: none. */
 export const readBatch = async (db: Kysely<Schema>, replica: string): Promise<number> =>
   (await db.selectFrom('replicas').select('batch').where('id', '=', replica).executeTakeFirst())?.batch ?? 0;
 
 /**
- * The version of the newest commit at a server that takes writes: a standby, which a pooler may ask
- * for what is only read, can be behind. Only on PostgreSQL.
+ * Reads the version of the newest commit from the primary. A pooler may route plain reads to a
+ * standby that is behind. Only on PostgreSQL.
  */
 export const readWrittenVersion = async (db: Kysely<Schema>): Promise<number> =>
   (await db.selectFrom('ledger_version').select('value').forUpdate().executeTakeFirstOrThrow()).value;
 
-/** The version of the newest commit. */
+/** Reads the version of the newest commit. */
 export const readVersion = async (db: Kysely<Schema>): Promise<number> =>
   (await db.selectFrom('ledger_version').select('value').executeTakeFirstOrThrow()).value;

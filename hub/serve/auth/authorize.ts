@@ -15,30 +15,29 @@ import { toLoginError } from './login-problems.ts';
 import { describeForeignCall, ownOrigin } from './own-page.ts';
 
 /**
- * Milliseconds for which a hub that cannot read the ledger still trusts its copy of the
- * revocations.
+ * Time for which a hub that cannot read the ledger still trusts its copy of the revocations, in
+ * milliseconds.
  */
 export const DEFAULT_MAX_BEHIND_MS = 300_000;
 
 const AUTH_FAILURES = ['missing', 'invalid', 'csrf', 'host', 'role'] as const;
-/** Reason why a call is refused, as the metric names it. */
+/** Reason why a call is refused. Label of the metric. */
 export type AuthFailure = (typeof AUTH_FAILURES)[number];
 
 /**
- * Counts a call that is refused.
+ * Counts a refused call.
  *
- * @throws ApiError `too-many-requests` where the address has failed too often, instead of the
- * reason of this refusal
+ * @throws ApiError `too-many-requests`, which replaces the reason of the refusal, if the address
+ * has failed too often
  */
 export type CountFailure = (req: Request, reason: AuthFailure) => void;
 
-/** Failed calls of one address: this many at once, then one a second. */
+/** Budget of refused calls per address: burst and rate per second. */
 const FAILURES = { burst: 20, perSecond: 1, addresses: 10_000 };
 
 /**
- * Creates the count of refused callers.
- *
- * @returns one count for all ways in; registers its metric, so once per registry
+ * Creates the counter of refused calls, shared by all authenticated routes. Registers its metric:
+ * call once per registry.
  */
 export const createFailureCounter = ({ clock, registry }: { clock: Clock; registry: Registry }): CountFailure => {
   const mayFail = createRateLimit(clock, FAILURES);
@@ -56,33 +55,36 @@ export const createFailureCounter = ({ clock, registry }: { clock: Clock; regist
   };
 };
 
-/** Credentials and their revocations, by which calls are admitted. */
+/** Credentials, revocations and limits by which calls are authorized. */
 export interface AuthorizeDeps {
   readonly access: Access;
   readonly countFailure: CountFailure;
   readonly ledger: Pick<Lease, 'behindMs'>;
   readonly config: {
     /**
-     * Greatest age of the copy of the revocations for calls that change something, in milliseconds.
-     * Default {@link DEFAULT_MAX_BEHIND_MS}.
+     * Maximum age of the copy of the revocations for calls that change something, in milliseconds.
+     * Default: {@link DEFAULT_MAX_BEHIND_MS}.
      */
     readonly maxBehindMs?: number;
   };
   readonly runtime: {
     readonly clock: Clock;
-    /** Bounds those of callers that have proven nothing yet. */
+    /** Limiter of connections by callers that have not authenticated yet. */
     readonly connections?: Pick<ConnectionLimiter, 'release'> | undefined;
   };
 }
 
-/** Interval at which an open stream or export checks that its reader is still authorized. */
+/**
+ * Interval at which an open stream or export checks that its credential is still valid, in
+ * milliseconds.
+ */
 const RECHECK_MS = 30_000;
 
 const CHALLENGE = { 'WWW-Authenticate': 'Bearer realm="fso"' };
 
 /**
- * Ends an open stream or export with the credential that opened it: at once when that is revoked,
- * else within {@link RECHECK_MS}.
+ * Ends an open stream or export when its credential becomes invalid: at once if it is revoked,
+ * otherwise within {@link RECHECK_MS}.
  */
 const endWithCredential = async ({ access, runtime: { clock } }: AuthorizeDeps, res: Response, grant: Grant): Promise<void> => {
   const gone = new AbortController();
@@ -92,7 +94,7 @@ const endWithCredential = async ({ access, runtime: { clock } }: AuthorizeDeps, 
     unsubscribe();
     gone.abort();
   });
-  // A revocation between the check and the subscription was not published to it.
+  // Detects a revocation between the authorization and the subscription.
   if (!(await grant.stillHolds())) return cut();
   const watch = async (): Promise<void> => {
     while (await grant.stillHolds()) {
@@ -101,7 +103,7 @@ const endWithCredential = async ({ access, runtime: { clock } }: AuthorizeDeps, 
     }
     cut();
   };
-  // Ends with the reader (the sleep is aborted), or cuts it off.
+  // Ends when the reader leaves, which aborts the sleep. Any other error aborts the response.
   watch().catch(() => cut());
 };
 
@@ -117,8 +119,8 @@ const foreignPage = (req: Request, { method }: Route, { byCookie }: Grant, own: 
 };
 
 /**
- * A foreign page whose name an attacker points at this machine (DNS rebinding) still calls by that
- * name.
+ * Refuses anonymous calls under a foreign host name: an attacker may point a name at this machine
+ * (DNS rebinding).
  */
 const foreignName = ({ hostname }: Request, { principal }: Grant): Refusal | undefined =>
   principal.kind !== 'anonymous' || isLoopback(hostname)
@@ -139,9 +141,9 @@ const lackingRole = ({ access, scope }: Route, { principal: { name, role, grants
 };
 
 /**
- * Creates the check of a caller's role.
+ * Creates the authorization of calls.
  *
- * @returns by route: the handlers that admit only the callers that the route's access names
+ * @returns by route: handlers that admit only the callers that the route allows
  */
 export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonly RequestHandler[]) => {
   const { access, countFailure } = deps;
@@ -163,7 +165,7 @@ export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonl
     Object.entries(SLOT_LIMITS).map(([kind, limits]) => [kind, new CallSlots(limits, deps.runtime.clock)]),
   ) as Record<SlotKind, CallSlots>;
   const budgets = new ThreadBudgets(deps.runtime.clock);
-  /** Takes a slot and releases it when the response is closed. */
+  /** Acquires a slot. It is released when the response is closed. */
   const takeSlot = async (kind: SlotKind, res: Response, caller: string): Promise<void> => {
     const release = await slots[kind].acquire(caller, untilClosed(res));
     if (res.destroyed) release();
@@ -171,8 +173,8 @@ export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonl
   };
 
   const takeListSlot = async (res: Response, caller: string): Promise<void> => {
-    // One that is over its budget takes no place in line from others, nor a slot once it is its
-    // turn.
+    // Checked before waiting, so that a caller over budget does not block the queue, and again when
+    // its turn comes.
     budgets.assertLeft(caller);
     await takeSlot('list', res, caller);
     budgets.assertLeft(caller);
@@ -187,14 +189,14 @@ export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonl
   };
 
   const refuse = async (req: Request, res: Response, route: Route, refusal: Refusal): Promise<never> => {
-    // First: entries of the audit log are kept for ever, so their number is limited too.
+    // Counted first, which also bounds the audit entries: they are kept forever.
     countFailure(req, refusal.reason);
     if (route.method !== 'get') await callerOf(res).audit(route.operationId, 'refused', refusal.detail);
     throw new ApiError('forbidden', refusal.detail);
   };
 
   /**
-   * Refuses a change when this hub cannot read the ledger, since another hub may have revoked the
+   * Refuses a change if this hub cannot read the ledger, because another hub may have revoked the
    * credential.
    *
    * @throws ApiError `not-ready`

@@ -14,19 +14,19 @@ export interface LoginDeps {
 
 interface SessionStart {
   readonly principal: Principal;
-  /** Key of the credential that it ends with. */
+  /** Key of the credential with which the session ends. */
   readonly source: string;
-  /** Milliseconds since 1970 at which it ends at the latest. */
+  /** Latest end of the session, in milliseconds since 1970. */
   readonly endsAt?: number | undefined;
   /** Detail for the audit log. */
   readonly detail?: string;
 }
 
 /**
- * Replaces the session that the browser had; the audit record is durable before the browser gets
- * the cookie.
+ * Replaces the session of the browser. The audit record is durable before the browser gets the
+ * cookie.
  *
- * @throws ApiError `too-many-requests` where the account logs in too often
+ * @throws ApiError `too-many-requests` if the account logs in too often
  */
 export const beginBrowserSession = async (
   deps: LoginDeps,

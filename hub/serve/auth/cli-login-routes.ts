@@ -30,8 +30,8 @@ const CliQuery = z.strictObject({
 });
 
 /**
- * Returns the session of a person. A session that was exchanged for a token must not start another
- * one, which would outlive that token.
+ * Returns the session of a person. A session that was exchanged for a token cannot start another
+ * one, which would outlive the token.
  */
 const sessionOf = (deps: LoginDeps, req: Request): Grant | undefined => {
   const id = readCookie(deps, req, 'fso');
@@ -49,7 +49,10 @@ const page = (grant: Grant, form: string): string => {
 `;
 };
 
-/** The page may send its form here, and be sent on to the command; nothing else. */
+/**
+ * Content security policy: the page may send its form to this hub, and be redirected to the
+ * command.
+ */
 const formPolicy = (port: number): string =>
   `default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' http://127.0.0.1:${port}`;
 
@@ -67,8 +70,8 @@ const askPerson =
   };
 
 /**
- * A form cannot send a header of our own; the secret that it returns from the page, for this
- * session only, is as good.
+ * Handles the form. A form cannot send a custom header, so it returns a secret that was issued to
+ * this session with the page.
  */
 const allow = (deps: LoginDeps): RequestHandler =>
   loginStep(async (req, res) => {
@@ -112,7 +115,7 @@ const exchangeRoute = (): Route<LoginDeps, HubScope> => {
 };
 
 /**
- * `fso login`: the command waits on a port of its machine, the person allows it in the browser, and
+ * Routes of `fso login`: the command waits on a local port, the person confirms in the browser, and
  * the command gets a session.
  */
 export const cliLoginRoutes: readonly Route<LoginDeps, HubScope>[] = [

@@ -6,17 +6,17 @@ import { ApiError, type ProblemCode } from '../http/problems.ts';
 import { toLoginError } from './login-problems.ts';
 
 const FAILURES = { burst: 20, perSecond: 0.5, addresses: 10_000 };
-/** Logins of one account; programs may share one. */
+/** Budget of logins per account. Several programs may share an account. */
 const SUCCESSES = { burst: 60, perSecond: 0.5, addresses: 10_000 };
 
-/** Links into the dashboard that one account makes. */
+/** Budget of login links per account. */
 const LINKS = { burst: 10, perSecond: 0.1, addresses: 10_000 };
 
 const tooMany = (detail: string): ApiError => new ApiError('too-many-requests', detail, { 'Retry-After': '2' });
 
 /**
- * Codes of refusals that count as failed logins. Others, such as too many logins of an account, are
- * no sign of guesses.
+ * Codes of refusals that count as failed logins. Others, such as too many logins of an account, do
+ * not indicate guessing.
  */
 const FAILED: ReadonlySet<ProblemCode> = new Set(['login-failed', 'unauthorized']);
 
@@ -26,8 +26,8 @@ const isFailedLogin = (error: unknown): boolean => {
 };
 
 /**
- * Bounds logins: those that fail by address, those that succeed by account. Successes of an address
- * are not counted: behind a proxy that the hub does not know, all people have the same.
+ * Limits logins: failures by address, successes by account. Successes are not limited by address,
+ * because people behind an unknown proxy share one.
  */
 export class LoginLimits {
   readonly #failures: ReturnType<typeof createFailureLimit>;
@@ -44,7 +44,7 @@ export class LoginLimits {
    * Runs a step of a login.
    *
    * @throws ApiError `too-many-requests` if too many logins from the address have recently failed;
-   * whatever the step throws
+   * the error of the step
    */
   async attempt(req: Request, step: () => Promise<void>): Promise<void> {
     const address = addressOf(req);
@@ -57,12 +57,12 @@ export class LoginLimits {
     }
   }
 
-  /** Counts a login that has succeeded. @throws ApiError `too-many-requests` */
+  /** Counts a successful login. @throws ApiError `too-many-requests` */
   count({ kind, id, name }: Principal): void {
     if (!this.#allows(`${kind}:${id}`)) throw tooMany(`${name} logs in too often.`);
   }
 
-  /** Counts a link that is to be made. @throws ApiError `too-many-requests` */
+  /** Counts a login link before it is created. @throws ApiError `too-many-requests` */
   countLink({ kind, id, name }: Principal): void {
     if (!this.#allowsLink(`${kind}:${id}`)) throw tooMany(`${name} makes too many links.`);
   }

@@ -8,8 +8,8 @@ import { loginStep } from './login-problems.ts';
 import { foreignForm, ownOrigin } from './own-page.ts';
 
 /**
- * Moves the code from the address to the form. Browsers keep what stands behind `#` to themselves,
- * so that the code is in no log and no preview's request; it leaves the history, too.
+ * Script that moves the code from the URL fragment to the form. Browsers do not send fragments, so
+ * the code appears in no log and no link preview. It is also removed from the history.
  */
 const SCRIPT = `const code = location.hash.slice(1);
 history.replaceState(null, '', location.pathname);
@@ -24,7 +24,7 @@ const PAGE = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Sign i
 <script>${SCRIPT}</script></html>
 `;
 
-/** The page runs its own script, and sends its form here. */
+/** Content security policy: the page runs its own script and sends its form to this hub. */
 const PAGE_POLICY = [
   "default-src 'none'",
   `script-src 'sha256-${createHash('sha256').update(SCRIPT).digest('base64')}'`,
@@ -41,8 +41,8 @@ const showPage = (): RequestHandler => (_req, res) => {
 const USED = 'The link is unknown, used or older than ten minutes, or what made it has ended: make another one with fso login-link.';
 
 /**
- * A foreign page must not sign its visitor in under another name (login CSRF): the form comes from
- * the hub's own page.
+ * Redeems a code. The form must come from the hub's own page: a foreign page could sign its visitor
+ * in under another name (login CSRF).
  */
 const redeem = (deps: LoginDeps): RequestHandler =>
   loginStep((req, res) =>
@@ -62,7 +62,10 @@ const redeem = (deps: LoginDeps): RequestHandler =>
     }),
   );
 
-/** `fso login-link`: a page with a button that signs in anyone who has the link, as its maker. */
+/**
+ * Routes of `fso login-link`: a page with a button that signs in anyone with the link, as the
+ * person who created it.
+ */
 export const loginLinkRoutes: readonly Route<LoginDeps, HubScope>[] = [
   jsonRoute(
     {

@@ -10,17 +10,13 @@ import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { sessionView, tokenLoginRoutes } from './token-login-routes.ts';
 
-/**
- * Returns the login of the identity provider.
- *
- * @throws ApiError `not-found` at a hub without an identity provider
- */
+/** Returns the login at the identity provider. @throws ApiError `not-found` if the hub has none */
 export const loginOf = ({ access }: LoginDeps): NonNullable<Access['login']> => {
   if (access.login !== undefined) return access.login;
   throw new ApiError('not-found', 'This hub has no identity provider (FSO_OIDC_ISSUER). Use an API token.');
 };
 
-/** A half of a login. */
+/** Wraps a step of a login with its limits. */
 const limitedStep = ({ logins }: LoginDeps, step: (req: Request, res: Response) => Promise<void>): RequestHandler =>
   loginStep((req, res) => logins.attempt(req, () => step(req, res)));
 
@@ -34,7 +30,7 @@ const startLogin = (deps: LoginDeps): RequestHandler =>
 const finishLogin = (deps: LoginDeps): RequestHandler =>
   limitedStep(deps, async (req, res) => {
     const state = readCookie(deps, req, 'fso-login');
-    // Good for one try, however it ends.
+    // Valid for one attempt, whatever its result.
     clearCookie(deps, res, 'fso-login');
     const login = loginOf(deps);
     const { principal, returnTo } = await login.finish(new URL(req.originalUrl, 'http://hub').search, state);
@@ -43,8 +39,7 @@ const finishLogin = (deps: LoginDeps): RequestHandler =>
   });
 
 const endSession = ({ access }: LoginDeps): Promise<string | null> =>
-  // The hub's own session has ended; that of a provider that does not answer is not the hub's to
-  // end.
+  // The hub's own session has ended. If the provider does not answer, its session stays.
   access.login?.endSessionUrl().catch(() => null) ?? Promise.resolve(null);
 
 const logout =
@@ -60,7 +55,7 @@ const logout =
     res.json({ endSessionUrl: await endSession(deps) } satisfies z.infer<typeof LogoutView>);
   };
 
-/** People's way in, through the identity provider. */
+/** Routes for logging in through the identity provider. */
 export const loginRoutes: readonly Route<LoginDeps, HubScope>[] = [
   {
     ...ANONYMOUS_CALL,

@@ -9,11 +9,15 @@ export interface RequestOrigin {
   readonly origin: string | undefined;
   /** Header Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/). */
   readonly site: string | undefined;
-  /** The header that only a script of the same origin can send without being asked first. */
+  /** Custom header that only scripts of the same origin can send without a CORS preflight. */
   readonly proof: string | undefined;
 }
 
-/** The browser's own headers; they suffice for a form that returns a secret of its page. */
+/**
+ * Checks the browser's headers. That suffices for a form that returns a secret from its page.
+ *
+ * @returns the reason why the call is foreign; undefined: it is not
+ */
 export const foreignForm = ({ origin, site }: Omit<RequestOrigin, 'proof'>, ownOrigin: string): string | undefined => {
   if (origin === undefined && site === undefined) return 'neither Origin nor Sec-Fetch-Site says where it comes from';
   if (origin !== undefined && origin !== ownOrigin) return `it comes from the origin ${origin.slice(0, 200)}`;
@@ -22,12 +26,12 @@ export const foreignForm = ({ origin, site }: Omit<RequestOrigin, 'proof'>, ownO
 };
 
 /**
- * Whether a call that changes something, and that came with a cookie, comes from the hub's own
- * pages. It takes both: the browser's headers about the origin, and a header of our own, which
- * another site's script sends only after a preflight that the hub never grants. A call without the
- * browser's headers is refused: every current browser sends at least one of them.
+ * Checks that a state-changing call with a cookie comes from the hub's own pages. Both are
+ * required: the browser's headers about the origin, and a custom header, for which another site
+ * needs a preflight that the hub never grants. A call without the browser's headers is refused,
+ * because every current browser sends at least one.
  *
- * @returns why not; undefined = it does
+ * @returns the reason why the call is foreign; undefined: it is not
  */
 export const foreignRequest = ({ origin, site, proof }: RequestOrigin, ownOrigin: string): string | undefined => {
   const foreign = foreignForm({ origin, site }, ownOrigin);
@@ -37,9 +41,9 @@ export const foreignRequest = ({ origin, site, proof }: RequestOrigin, ownOrigin
 };
 
 /**
- * Checks where a call of a browser comes from.
+ * Checks the origin of a browser's call.
  *
- * @returns why a call does not come from a page of the hub; undefined = it does
+ * @returns the reason why the call is foreign; undefined: it is not
  */
 export const describeForeignCall = (req: Request, own: string): string | undefined => {
   const foreign = foreignRequest({ origin: req.get('Origin'), site: req.get('Sec-Fetch-Site'), proof: req.get(CSRF_HEADER) }, own);
@@ -47,12 +51,11 @@ export const describeForeignCall = (req: Request, own: string): string | undefin
 };
 
 /**
- * Origin of the hub's own pages, for a call from a browser: the configured one, else the one that
- * the call went to if that is this machine. Any other name could be one that an attacker points at
- * this machine (DNS rebinding).
+ * Returns the origin of the hub's own pages for a browser's call: the configured one, or the origin
+ * of the call if it names this machine. An attacker could point any other name at this machine (DNS
+ * rebinding).
  *
- * @returns `` if the origin is unknown: FSO_PUBLIC_URL is not set, and the call used the name of
- * another machine
+ * @returns `` if unknown: FSO_PUBLIC_URL is not set, and the call used another host name
  */
 export const ownOrigin = ({ access }: CookieDeps, req: Request): string => {
   if (access.publicOrigin !== undefined) return access.publicOrigin;

@@ -9,7 +9,7 @@ import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { toLoginError } from './login-problems.ts';
 import { describeForeignCall, ownOrigin } from './own-page.ts';
 
-/** The caller as the API shows it. */
+/** Converts the caller to its view in the API. */
 export const sessionView = ({ principal, expiresAt }: Pick<Caller, 'principal' | 'expiresAt'>): z.infer<typeof SessionView> => ({
   ...principal,
   grants: [...principal.grants],
@@ -25,8 +25,8 @@ const showMethods =
   };
 
 /**
- * A foreign page must not sign its visitor in under another name (login CSRF), though no cookie is
- * there yet to ride on.
+ * Refuses foreign pages, which could sign their visitor in under another name (login CSRF). This
+ * needs no cookie.
  */
 const assertOwnPage = (deps: LoginDeps, req: Request): void => {
   const own = ownOrigin(deps, req);
@@ -39,8 +39,8 @@ const assertOwnPage = (deps: LoginDeps, req: Request): void => {
 };
 
 /**
- * Accepts the static token and those of `fso tokens create`; a person's login is not to be handed
- * on.
+ * Accepts the static token and API tokens. The login of a person cannot be transferred to a
+ * browser.
  */
 const grantOf = async ({ access, countFailure }: LoginDeps, token: string, req: Request): Promise<Grant> => {
   const checked = await access.check({ authorization: `Bearer ${token}`, session: undefined }).catch((error: unknown) => {
@@ -67,7 +67,7 @@ const signIn =
       res.json(sessionView(await beginBrowserSession(deps, start, req, res)));
     });
 
-/** The ways to sign in, and the one with an API token, for browsers. */
+/** Routes that list the ways to sign in, and sign a browser in with an API token. */
 export const tokenLoginRoutes: readonly Route<LoginDeps, HubScope>[] = [
   {
     ...ANONYMOUS_CALL,

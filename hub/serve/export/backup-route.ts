@@ -6,15 +6,16 @@ import { callerOf } from '../http/caller.ts';
 import { ADMIN_CHANGE, type HubScope, type Route } from '../http/route.ts';
 
 /**
- * Time for which a reader may keep the hub waiting; so many bytes more give a second of it back.
+ * Total time that a reader may keep the hub waiting. Every {@link BYTES_PER_SECOND} bytes that it
+ * reads give back one second.
  */
 const PATIENCE_MS = 60_000;
 const BYTES_PER_SECOND = 65_536;
 
 /**
- * Writes to the reader of an answer, and fails once the reader has kept the hub waiting for too
- * long in all: the database holds a snapshot until all is sent. Time that the hub takes does not
- * count.
+ * Wraps the reader of a backup. Writes fail once the reader has kept the hub waiting too long in
+ * total, because the database holds a snapshot until everything is sent. Time spent by the hub does
+ * not count.
  */
 export const paceReader = (reader: Writable, clock: Clock): Writable => {
   let sent = 0;
@@ -42,7 +43,7 @@ export const paceReader = (reader: Writable, clock: Clock): Writable => {
     refuseGone();
     sent += chunk.length;
     const earnedMs = (chunk.length / BYTES_PER_SECOND) * 1000;
-    // Never more than at first: who was fast for long has no right to be slow for as long.
+    // Capped, so that a fast start does not allow an equally long stall later.
     leftMs = Math.min(leftMs + earnedMs, Math.max(PATIENCE_MS, earnedMs));
     if (!reader.write(chunk)) await drained();
     refuseGone();
@@ -51,7 +52,7 @@ export const paceReader = (reader: Writable, clock: Clock): Writable => {
   return new Writable({
     write: (chunk: Buffer, _encoding, done) => void write(chunk).then(() => done(), done),
     final: (done) => {
-      // What is left to send holds no snapshot.
+      // The snapshot is released already; only buffered data is left to send.
       reader.end();
       done();
     },
@@ -64,7 +65,7 @@ interface BackupDeps {
   readonly runtime: { readonly clock: Clock; readonly logger: Logger };
 }
 
-/** The route that streams the whole ledger to administrators. */
+/** Route that streams the whole ledger to administrators. */
 export const backupRoutes: readonly Route<BackupDeps, HubScope>[] = [
   {
     ...ADMIN_CHANGE,
@@ -83,12 +84,12 @@ export const backupRoutes: readonly Route<BackupDeps, HubScope>[] = [
       async (_req, res) => {
         const caller = callerOf(res);
         caller.about('ledger');
-        // Before: nobody takes the ledger without a trace.
+        // Recorded first, so that every download leaves an audit entry.
         await caller.audit('backupLedger', 'done');
         res.attachment('ledger.jsonl.gz').type('application/gzip');
         try {
           await backup(paceReader(res, clock));
-          // A small one is sent only now.
+          // A small backup may still be buffered.
           await finished(res);
         } catch (err) {
           if (!res.headersSent) {
@@ -96,7 +97,7 @@ export const backupRoutes: readonly Route<BackupDeps, HubScope>[] = [
             throw err;
           }
           logger.error({ err }, 'a backup was not sent to its end');
-          // Its reader finds no last line.
+          // The reader detects the truncation by the missing last line.
           res.destroy();
         }
       },

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import type { IssueReport } from '@fso/shared/api';
 import { escapeHtml } from '@fso/shared/encoding';
 
-/** A page to print or to keep: no script, nothing from elsewhere, in the colours of the system. */
+/**
+ * Style of the page, for screen and print. No scripts, no external resources, colours of the
+ * system.
+ */
 
 const STYLE = `
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
@@ -28,7 +31,7 @@ th, td { border: 1px solid GrayText; padding: 0.25rem 0.5rem; text-align: left; 
 
 const styleHash = createHash('sha256').update(STYLE).digest('base64');
 
-/** Allows the style of the page, and nothing else. */
+/** Content security policy: allows only the style of the page. */
 export const ISSUE_HTML_POLICY: string = [
   "default-src 'none'",
   `style-src 'sha256-${styleHash}'`,
@@ -42,9 +45,9 @@ const time = (text: string | null): string => (text === null ? '' : `<time datet
 interface Table<T> {
   readonly id: string;
   readonly title: string;
-  /** Sentence that says what the table lists. */
+  /** Sentence that describes the rows. */
   readonly caption: string;
-  /** Columns with their HTML values; the first column names the row. */
+  /** Columns with functions for their HTML. The first column is the row header. */
   readonly columns: readonly (readonly [string, (row: T) => string])[];
 }
 
@@ -59,7 +62,7 @@ const section = <T>({ id, title, caption, columns }: Table<T>, rows: readonly T[
   if (rows.length === 0) return `<section aria-labelledby="${id}">${heading}<p>None.</p></section>`;
   const lines = rows.map((row) => `<tr>${cells(columns.map(([, value]) => value(row)))}</tr>\n`).join('');
   const table = `<table><caption>${caption}</caption>${head(columns.map(([name]) => name))}<tbody>\n${lines}</tbody></table>`;
-  // A table wider than the screen is scrolled, by keyboard too.
+  // A table wider than the screen can be scrolled, also by keyboard.
   return `<section aria-labelledby="${id}">${heading}<div class="scroll" role="region" aria-labelledby="${id}" tabindex="0">${table}</div></section>`;
 };
 
@@ -119,7 +122,7 @@ const VIOLATIONS: Table<IssueReport['violations'][number]> = {
 const unnamed = (count: number): string =>
   count === 0 ? '' : `<p>${count} more are counted: agents name the first 20 violations of a cluster.</p>\n`;
 
-/** The report as a page of HTML. */
+/** Formats the report as an HTML page. */
 export const formatIssueHtml = (report: IssueReport): string => {
   const { generatedAt, revision, hub, clusters, policies, violations, unnamedViolations, omitted } = report;
   return `<!doctype html>

@@ -14,7 +14,7 @@ const rowOf = ({ alert, severity, problem, since }: Issue): IssueReport['hub'][n
 const policyIssues = (fleet: Fleet, nowMs: number): PolicyIssue[] => {
   return (
     [...listPolicyIssues(fleet, nowMs), ...fleet.members().flatMap(listClusterPolicyIssues)]
-      // Each violation is a line of its own.
+      // Violations are listed one by one elsewhere in the report.
       .filter((issue) => isListed(issue) && issue.alert !== 'Violations')
       .map((issue) => ({ policy: issue.labels.policy ?? '', cluster: issue.labels.cluster ?? null, ...rowOf(issue) }))
       .sort((a, b) => byText(a.policy, b.policy) || byText(a.cluster ?? '', b.cluster ?? ''))
@@ -22,8 +22,8 @@ const policyIssues = (fleet: Fleet, nowMs: number): PolicyIssue[] => {
 };
 
 /**
- * Issues of a kind that are listed: where more clusters and policies are in a bad way, it is for
- * one reason that these show.
+ * Maximum number of listed issues of a kind. If more clusters and policies have issues, they share
+ * a cause that these show.
  */
 const MAX_LISTED = 10_000;
 
@@ -37,7 +37,7 @@ const listed = <T>(issues: Iterable<T>): { readonly items: T[]; readonly omitted
   return { items, omitted };
 };
 
-/** Builds the report of all issues of the fleet. @param now ms since 1970 */
+/** Builds the report of all issues of the fleet. @param now milliseconds since 1970 */
 export const createIssueReport = (fleet: Fleet, source: SourceView, now: number): IssueReport => {
   const named = fleet.violations();
   const clusters = listed(
@@ -81,7 +81,7 @@ type Row = Partial<Record<(typeof COLUMNS)[number], CsvCell>>;
 const line = (row: Row): string => csvLine(COLUMNS.map((column) => row[column]));
 
 /**
- * The report as one CSV table (RFC 4180) with a line for each issue; columns that do not apply are
+ * Formats the report as one CSV table (RFC 4180), one line per issue. Columns that do not apply are
  * empty.
  */
 export const formatIssueCsv = ({ hub, clusters, policies, violations, unnamedViolations, omitted }: IssueReport): string => {

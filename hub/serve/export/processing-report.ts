@@ -3,22 +3,25 @@ import { csvLine } from '@fso/shared/encoding';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import { isKnown } from '../fleet/phases.ts';
 
-/** Clusters that are asked at a time: as many silent ones cost one wait. */
+/** Maximum number of clusters asked at a time. Agents that do not answer then share one timeout. */
 const MAX_OPEN = 100;
-/** Rows that have come while an earlier cluster has yet to answer; beyond, no other is asked. */
+/**
+ * Maximum number of rows that wait for the answer of an earlier cluster. Beyond it, no further
+ * cluster is asked.
+ */
 const MAX_HELD_ROWS = 100_000;
 
-/** Places of the pods of a cluster, as far as the caller sees it. */
+/** Places where the pods of a cluster run, as far as the caller may see them. */
 export interface SeenProcessing {
   readonly rows: readonly ProcessingRow[];
-  /** Rows that the agent left out; null: how many of them the caller would see is unknown. */
+  /** Number of rows that the agent left out; null: unknown how many of them the caller may see. */
   readonly omitted: number | null;
 }
 
 /** Answer of one cluster. */
 interface Answer {
   readonly cluster: string;
-  /** undefined: nobody knows where its pods run. */
+  /** undefined: unknown. */
   readonly processing: SeenProcessing | undefined;
 }
 
@@ -26,15 +29,15 @@ type Locate = (cluster: string) => Promise<SeenProcessing | undefined>;
 
 const ask = async ({ record }: Pick<ClusterEntry, 'record'>, locate: Locate): Promise<Answer> => ({
   cluster: record.name,
-  // An earlier answer would be no answer.
+  // The agent of a cluster with outdated state is not asked.
   processing: isKnown(record) ? await locate(record.name).catch(() => undefined) : undefined,
 });
 
 const rowsOf = ({ processing }: Answer): number => processing?.rows.length ?? 0;
 
 /**
- * Asks clusters where their pods run, many at a time, and yields the answers in the order of the
- * clusters. Those that are silent are waited for together.
+ * Asks many clusters at a time where their pods run, and yields the answers in the order of the
+ * clusters. Clusters that do not answer share one timeout.
  */
 export async function* askClusters(members: readonly Pick<ClusterEntry, 'record'>[], locate: Locate): AsyncGenerator<Answer> {
   const toAsk = members[Symbol.iterator]();
@@ -88,8 +91,7 @@ const omittedNote = (omitted: number | null | undefined): string | undefined => 
 };
 
 /**
- * Yields the lines of the report as a CSV table (RFC 4180); clusters of which nothing is known have
- * a line of their own.
+ * Yields the report as a CSV table (RFC 4180). Each cluster with unknown state has its own line.
  */
 export async function* processingLines(answers: AsyncIterable<Answer>): AsyncGenerator<string> {
   yield line(Object.fromEntries(COLUMNS.map((column) => [column, column])));
@@ -101,10 +103,10 @@ export async function* processingLines(answers: AsyncIterable<Answer>): AsyncGen
   }
 }
 
-/** Returns the sum; null where one of them is not known. */
+/** Returns the sum; null if one of them is unknown. */
 const sumOf = (a: number | null, b: number | null): number | null => (a === null || b === null ? null : a + b);
 
-/** Yields the report as JSON, after its head. */
+/** Yields the report as JSON after its head. */
 export async function* processingJson(answers: AsyncIterable<Answer>): AsyncGenerator<string> {
   const unknownClusters: string[] = [];
   let isFirst = true;

@@ -1,6 +1,6 @@
 import type { Response } from 'express';
 
-/** Resolves when more can be written, or the reader is gone. */
+/** Resolves when more can be written, or the reader has left. */
 const drained = (res: Response): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {
@@ -19,46 +19,46 @@ interface LineFile {
   readonly head: string;
 }
 
-/** Sends a file as its lines come, as fast as its reader takes them. */
+/** Sends a file line by line, as fast as its reader accepts it. */
 export const sendLines = async (
   res: Response,
   { name, contentType, head }: LineFile,
   lines: AsyncIterable<string> | Iterable<string>,
 ): Promise<void> => {
-  // Its own idea of the type, by the name of the file, comes first.
+  // `attachment` sets a type by the file name; `type` overrides it.
   res.attachment(name).type(contentType);
-  // Before the first line is found, which may take long.
+  // Sent before the first line, which may take long to compute.
   res.flushHeaders();
   res.write(head);
   for await (const line of lines) {
-    // Of a reader that is gone already nothing more is heard.
+    // A destroyed response emits no `drain`.
     if (!res.write(line) && !res.destroyed) await drained(res);
     if (res.destroyed) return;
   }
   if (!res.destroyed) res.end();
 };
 
-/** A report as of a moment, with a list that may be long. */
+/** Report as of a moment, with a list that may be long. */
 type ListReport<L extends string> = { readonly generatedAt: string } & { readonly [K in L]: readonly unknown[] };
 
 interface ReportFile<L extends string, R> {
-  /** Name of the list in the report, and a part of the file's name. */
+  /** Name of the list in the report and in the file name. */
   readonly list: L;
   readonly format: 'csv' | 'json';
   readonly csvLines: (report: R) => Iterable<string>;
 }
 
-/** Yields the items of a JSON list, and its end. */
+/** Yields the items of a JSON list and its closing brackets. */
 function* jsonItems(items: readonly unknown[]): Generator<string> {
   for (const [index, item] of items.entries()) yield `${index === 0 ? '' : ','}${JSON.stringify(item)}`;
   yield ']}';
 }
 
-/** `fso-risks-20260103T103000Z.csv` */
+/** Returns a file name such as `fso-risks-20260103T103000Z.csv`. */
 export const fileNameOf = (list: string, generatedAt: string, format: string): string =>
   `fso-${list}-${generatedAt.replace(/\.\d+/, '').replaceAll(/[-:]/g, '')}.${format}`;
 
-/** Sends a report as a file; in JSON its list comes last. */
+/** Sends a report as a file. In JSON its list comes last. */
 export const sendReport = <L extends string, R extends ListReport<L>>(
   res: Response,
   report: R,

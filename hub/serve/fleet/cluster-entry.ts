@@ -20,43 +20,43 @@ import { type ClusterRecord, type Desired, namedIn } from '../../ledger/index.ts
 import { type NamedFinding, nameFindings } from './findings/findings.ts';
 import { isKnown, type PhaseCounts } from './phases.ts';
 
-/** A violation that an agent names, with its key among all. */
+/** Violation that an agent reports by name, with a key that is unique among all violations. */
 export type NamedViolation = NamedFinding<ViolationView>;
 
-/** An owner at risk that an agent names, with its key among all. */
+/** Owner at risk that an agent reports by name, with a unique key. */
 export type NamedRisk = NamedFinding<RiskView>;
 
-/** A cluster at one moment: immutable, replaced by the next entry. */
+/** State of a cluster at one moment. Immutable: a change creates a new entry. */
 export interface ClusterEntry {
   readonly record: ClusterRecord;
   readonly desired: Desired | null;
   /** Policies that Git has for the cluster. */
   readonly meant: readonly CompiledPolicy[];
-  /** undefined: it is not, or no longer, registered. */
+  /** Registration; undefined: the cluster is not registered, or no longer. */
   readonly registration: ManagedClusterDocument | undefined;
   /**
-   * Whether the cluster is neither registered nor connected: only its last report is left, and the
-   * fleet is counted without it.
+   * Whether the cluster is neither registered nor connected. Only its last report is left, and it
+   * is left out of the counts.
    */
   readonly retired: boolean;
   readonly phases: Readonly<PhaseCounts>;
   readonly violations: number;
   /**
-   * Violations that the agent names: at most 20 of the hub's policies, and 20 of each local policy.
-   * `violations` counts all.
+   * Violations that are reported by name: at most 20 of the hub's policies, and 20 of each local
+   * policy. `violations` counts all.
    */
   readonly named: readonly NamedViolation[];
-  /** Owners at risk, all that the agent counts. */
+  /** Number of owners at risk, including those that are not reported by name. */
   readonly risks: RiskCounts;
-  /** Owners at risk that the agent names, as `named`. */
+  /** Owners at risk that are reported by name, limited as `named`. */
   readonly namedRisks: readonly NamedRisk[];
-  /** Facts that the status counts, as {@link factsOf} has them. */
+  /** Facts by which the status counts clusters, as returned by {@link factsOf}. */
   readonly counted: number;
 }
 
 /**
- * The violations of a policy that its cluster names: in its list of the first ones, or of a policy
- * that is reported whole in its report.
+ * Returns the named violations of a policy in a cluster: from the report of the cluster, or from
+ * that of the policy if it is a whole report.
  */
 export const samplesOf = ({ report, policies }: ClusterRecord, policy: string): PolicyReport['violationSamples'] => {
   const own = policies.get(policy)?.violationSamples ?? [];
@@ -64,7 +64,7 @@ export const samplesOf = ({ report, policies }: ClusterRecord, policy: string): 
   return (report?.violationSamples ?? []).flatMap(({ policy: of, ...violation }) => (of === policy ? [violation] : []));
 };
 
-/** The report of a policy, with the violations that its cluster names. */
+/** Adds the named violations to the report of a policy. */
 export const withSamples = (record: ClusterRecord, key: string, report: PolicyReport | undefined): PolicyReport | null => {
   if (report === undefined || report.violations === 0) return report ?? null;
   const violationSamples = samplesOf(record, key);
@@ -77,13 +77,13 @@ const actionsOf = weakMemo(
 );
 
 /**
- * The action of a policy in a cluster; where it is not known what the cluster's own list asks for,
- * that of the newest commit.
+ * Returns the action of a policy in a cluster. If the cluster's own list is unknown, that is the
+ * action in the newest commit.
  */
 export const actionIn = (meant: ClusterEntry['meant'], policy: string, report: PolicyReport): EnforcementAction =>
   (isUnlisted(report) ? actionsOf(meant).get(policy) : undefined) ?? report.enforcementAction;
 
-/** Violations sorted by policy, namespace, kind and name. A policy that conforms has none. */
+/** Named violations sorted by policy, namespace, kind and name. Conforming policies have none. */
 export const namedViolations = ({ record, meant }: Pick<ClusterEntry, 'record' | 'meant'>): readonly NamedViolation[] => {
   const named: NamedViolation[] = [];
   for (const [policy, { violations }] of namedIn(record.policies)) {
@@ -95,14 +95,14 @@ export const namedViolations = ({ record, meant }: Pick<ClusterEntry, 'record' |
   return named.sort((a, b) => byText(a.key, b.key));
 };
 
-/** The owners at risk under a policy that its cluster names; see {@link samplesOf}. */
+/** Returns the named owners at risk of a policy in a cluster; see {@link samplesOf}. */
 const risksOf = ({ report, policies }: ClusterRecord, policy: string): readonly Risk[] => {
   const own = policies.get(policy)?.risks?.named ?? [];
   if (own.length > 0) return own;
   return (report?.riskSamples ?? []).flatMap(({ policy: of, ...risk }) => (of === policy ? [risk] : []));
 };
 
-/** Owners at risk sorted by policy, namespace, kind and name. */
+/** Named owners at risk sorted by policy, namespace, kind and name. */
 export const namedRisks = (record: ClusterRecord): readonly NamedRisk[] => {
   const named: NamedRisk[] = [];
   for (const [policy, { risks }] of namedIn(record.policies))
@@ -111,10 +111,10 @@ export const namedRisks = (record: ClusterRecord): readonly NamedRisk[] => {
   return named.sort((a, b) => byText(a.key, b.key));
 };
 
-/** Counts of a cluster without owners at risk; not for one whose risks are unknown. */
+/** Counts of a cluster without owners at risk. Not for a cluster with unknown risks. */
 export const NO_RISKS: RiskCounts = { refused: 0, pending: 0 };
 
-/** Adds numbers of owners at risk; undefined adds nothing. */
+/** Adds counts of owners at risk; undefined counts as none. */
 export const addRisks = (sum: RiskCounts, risks: RiskCounts | undefined): RiskCounts =>
   risks === undefined ? sum : { refused: sum.refused + risks.refused, pending: sum.pending + risks.pending };
 
@@ -122,16 +122,16 @@ export const addRisks = (sum: RiskCounts, risks: RiskCounts | undefined): RiskCo
 export const countRisks = ({ policies }: ClusterRecord): RiskCounts =>
   [...namedIn(policies).values()].reduce<RiskCounts>((sum, { risks }) => addRisks(sum, risks), NO_RISKS);
 
-/** Whether the agent of a cluster is connected, was, or never has been. */
+/** Returns whether the agent of a cluster is connected, was connected, or never has been. */
 export const connectionOf = (record: Pick<ClusterRecord, 'connected' | 'lastSeen'>): ClusterView['connection'] => {
   if (record.connected) return 'Connected';
   return record.lastSeen === null ? 'NeverSeen' : 'Disconnected';
 };
 
-/** Commit that the agent of a cluster enforces by its last word; null: none. */
+/** Commit that the agent reported last as enforced; null: none. */
 export const acceptedRevision = ({ acked, report }: ClusterRecord): string | null => acked?.revision ?? report?.revision ?? null;
 
-/** Commit that the agent of a cluster refused last, with its reasons; null: none. */
+/** Last refusal of a commit by the agent, with its reasons; null: none. */
 export const nackOf = ({ nack }: ClusterRecord): ClusterView['nack'] =>
   nack && {
     revision: nack.revision,
@@ -146,7 +146,7 @@ const withoutSamples = ({
   ...report
 }: AgentClusterReport): ClusterReport => report;
 
-/** Provider that a cluster is registered with; null: none. */
+/** Provider in the registration of a cluster; null: none. */
 export const providerOf = (registration: ManagedClusterDocument | undefined): string | null => registration?.spec.provider ?? null;
 
 const waitsForOf = ({ record, desired }: Pick<ClusterEntry, 'record' | 'desired'>): Pick<ClusterView, 'waitsFor'> => {
@@ -155,8 +155,8 @@ const waitsForOf = ({ record, desired }: Pick<ClusterEntry, 'record' | 'desired'
 };
 
 /**
- * Commit that a cluster is to have now: the newest, or that of its wave; undefined: none was read
- * yet.
+ * Commit that a cluster should have now: the newest one, or that of its wave; undefined: none was
+ * read yet.
  */
 export const revisionFor = ({ record, desired }: Pick<ClusterEntry, 'record' | 'desired'>): string | undefined =>
   desired?.held?.get(record.name)?.revision ?? desired?.revision;
@@ -164,21 +164,21 @@ export const revisionFor = ({ record, desired }: Pick<ClusterEntry, 'record' | '
 type Placed = Pick<ClusterEntry, 'record' | 'registration' | 'desired'>;
 
 /**
- * Whether a connected cluster has accepted the commit that it is to have. One that is no longer
- * registered is never in sync.
+ * Whether a connected cluster has accepted the commit that it should have. A cluster that is no
+ * longer registered is never in sync.
  */
 export const isInSync = (entry: Placed): boolean =>
   entry.record.connected && entry.registration !== undefined && acceptedRevision(entry.record) === revisionFor(entry);
 
 const provenRevision = (record: ClusterRecord): string | null => (isKnown(record) ? (record.report?.provenRevision ?? null) : null);
 
-/** Connected, observed, in sync, and every policy of its revision proven by the locks. */
+/** Whether a cluster is connected, in sync, and has proven every policy of its commit. */
 export const isProven = (entry: Placed): boolean => isInSync(entry) && provenRevision(entry.record) === revisionFor(entry);
 
 /**
- * Makes what the API shows of a cluster. A cluster that is no longer registered has neither regions
- * nor labels. It is made for those that are shown: kept for each cluster, it would be the largest
- * part of an entry.
+ * Builds the view of a cluster for the API. A cluster that is no longer registered has neither
+ * regions nor labels. Views are built on demand, because they would be the largest part of an
+ * entry.
  */
 export const viewOf = (entry: ClusterEntry): ClusterView => {
   const { record, registration, phases, violations } = entry;
@@ -206,43 +206,52 @@ export const viewOf = (entry: ClusterEntry): ClusterView => {
 };
 
 /**
- * Whether the last report of a cluster says that it was tampered with, also while the cluster is
+ * Whether the last report of a cluster says that it was tampered with. Also true while it is
  * disconnected.
  */
 export const isTampered = ({ record: { report } }: Pick<ClusterEntry, 'record'>): boolean =>
   report?.conditions.some(({ type, status }) => type === CONDITIONS.tampered && status === 'True') === true;
 
-/** Whether the agent stands by its refusal of what it was offered last. */
+/** Whether the agent still refuses the commit that was offered last. */
 export const isRefusing = ({ record }: Pick<ClusterEntry, 'record'>): boolean =>
   record.nack !== null && record.nack.revision === record.offeredRevision && record.nack.revision !== acceptedRevision(record);
 
-/** Conditions of clusters about lock 1; Gatekeeper, lock 2, has a field of its own. */
+/** Conditions of clusters about lock 1. Gatekeeper, lock 2, has its own field. */
 export const LOCK_CONDITIONS: ReadonlySet<string> = new Set([CONDITIONS.floorReady, CONDITIONS.guardReady]);
 
 /**
- * Whether lock 1, its guard and lock 2 are ready, as last reported; undefined: the cluster has
- * never reported.
+ * Whether lock 1, its guard and lock 2 are ready according to the last report; undefined: the
+ * cluster has never reported.
  */
 export const areLocksReady = ({ record: { report } }: ClusterEntry): boolean | undefined =>
   report === null
     ? undefined
     : report.gatekeeper.state === 'Ready' && report.conditions.every(({ type, status }) => !LOCK_CONDITIONS.has(type) || status === 'True');
 
-/** Status of the condition by which a cluster says whether its risks are known. */
+/** Status of the condition that says whether the risks of a cluster are known. */
 export const risksKnownOf = ({ record: { report } }: Pick<ClusterEntry, 'record'>) =>
   report?.conditions.find(({ type }) => type === CONDITIONS.risksKnown)?.status;
 
-/** Whether the risks of a cluster are those of now: an agent shows what it knew for two minutes. */
+/**
+ * Whether the risks of a cluster are current. An agent keeps showing outdated risks for two
+ * minutes.
+ */
 export const areRisksFresh = (record: ClusterRecord): boolean => isKnown(record) && risksKnownOf({ record }) !== 'Unknown';
 
-/** Whether not all risks of a cluster are known: it is away, not observed, or says so itself. */
+/**
+ * Whether some risks of a cluster are unknown: it is disconnected, not observed, or reports so
+ * itself.
+ */
 export const areRisksUnknown = (entry: Pick<ClusterEntry, 'record'>): boolean => !isKnown(entry.record) || risksKnownOf(entry) !== 'True';
 
-/** Status of the condition by which a cluster says whether its denials are known. */
+/** Status of the condition that says whether the denials of a cluster are known. */
 export const denialsKnownOf = ({ report }: ClusterRecord) =>
   report?.conditions.find(({ type }) => type === CONDITIONS.denialsKnown)?.status;
 
-/** Whether not all denials of a cluster are known: it is away, not observed, or says so itself. */
+/**
+ * Whether some denials of a cluster are unknown: it is disconnected, not observed, or reports so
+ * itself.
+ */
 export const areDenialsUnknown = ({ record }: Pick<ClusterEntry, 'record'>): boolean =>
   !isKnown(record) || denialsKnownOf(record) !== 'True';
 
@@ -263,11 +272,13 @@ const COUNTED: Readonly<Record<keyof Counted, (entry: Placed) => boolean>> = {
 };
 const COUNTED_FACTS = Object.keys(COUNTED) as (keyof Counted)[];
 
-/** Returns the facts that hold for a cluster, a bit for each. */
+/** Returns the facts that hold for a cluster as a bit set. */
 export const factsOf = (entry: Placed): number =>
   COUNTED_FACTS.reduce((bits, fact, at) => (COUNTED[fact](entry) ? bits | (1 << at) : bits), 0);
 
-/** Counts the clusters for which each fact holds. Most have the same facts as many others. */
+/**
+ * Counts the clusters for which each fact holds. Clusters with equal facts are counted together.
+ */
 export const countFacts = (entries: readonly ClusterEntry[]): Counted => {
   const numbers = new Map<number, number>();
   for (const { counted } of entries) numbers.set(counted, (numbers.get(counted) ?? 0) + 1);

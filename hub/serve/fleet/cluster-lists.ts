@@ -32,10 +32,10 @@ export const ClusterQuery = z.strictObject({
 });
 export type ClusterQuery = z.output<typeof ClusterQuery>;
 
-/** v1.9 before v1.10. */
+/** Pads numbers, so that v1.9 sorts before v1.10. */
 const versionOrder = (version: string): string => version.replaceAll(/\d+/g, (digits) => digits.padStart(6, '0'));
 
-/** Orders of the list of clusters, by the name of `sort`. */
+/** Sort orders of the list of clusters, by the name in `sort`. */
 export const clusterOrders: Orders<ClusterEntry, 'name' | 'connection' | 'violations' | 'seen' | 'certificate' | 'kubernetes'> = {
   keyOf: ({ record }) => record.name,
   by: {
@@ -48,7 +48,7 @@ export const clusterOrders: Orders<ClusterEntry, 'name' | 'connection' | 'violat
   },
 };
 
-/** Whether a cluster passes every given filter. */
+/** Whether a cluster matches all given filters. */
 export const matchesCluster = (entry: ClusterEntry, query: ClusterQuery): boolean => {
   const { connection, inSync, observed, violating, tampered, refusing, locksReady, region, provider, country, q } = query;
   return (
@@ -77,8 +77,8 @@ export const ClusterPolicyQuery = z.strictObject({
 export type ClusterPolicyQuery = z.output<typeof ClusterPolicyQuery>;
 
 /**
- * A policy as it stands in one cluster; undefined where the cluster neither should have it nor
- * reports it.
+ * Returns the state of a policy in one cluster; undefined if the cluster neither should have the
+ * policy nor reports it.
  */
 const clusterPolicy = (entry: PolicyEntry, cluster: string): ClusterPolicy | undefined => {
   const row = entry.rows.get(cluster);
@@ -88,7 +88,7 @@ const clusterPolicy = (entry: PolicyEntry, cluster: string): ClusterPolicy | und
   return { ...head, phase: effectivePhase(row), violations: report?.violations ?? 0, fresh, report, changed };
 };
 
-/** Policies as they stand in one cluster, for those that it should have or reports. */
+/** Yields the policies that one cluster should have or reports, with their state there. */
 export function* clusterPolicies(policies: Iterable<PolicyEntry>, cluster: string): Generator<ClusterPolicy> {
   for (const entry of policies) {
     const here = clusterPolicy(entry, cluster);
@@ -96,7 +96,7 @@ export function* clusterPolicies(policies: Iterable<PolicyEntry>, cluster: strin
   }
 }
 
-/** Orders of the policies of one cluster, by the name of `sort`. */
+/** Sort orders of the policies of one cluster, by the name in `sort`. */
 export const clusterPolicyOrders: Orders<ClusterPolicy, 'name' | 'target' | 'phase' | 'violations' | 'updated'> = {
   keyOf: policyKey,
   by: {
@@ -108,7 +108,7 @@ export const clusterPolicyOrders: Orders<ClusterPolicy, 'name' | 'target' | 'pha
   },
 };
 
-/** Whether a policy of a cluster passes every given filter. */
+/** Whether a policy of a cluster matches all given filters. */
 export const matchesClusterPolicy = (policy: ClusterPolicy, { phase, violating, q }: ClusterPolicyQuery): boolean =>
   matches(phase, policy.phase) &&
   matches(violating, policy.violations > 0) &&

@@ -20,57 +20,54 @@ import type { PolicyEntry } from './policy-entry.ts';
 import { PolicyTable } from './policy-table.ts';
 
 /**
- * The read model of the API: policies over their clusters and clusters over their policies, updated
- * incrementally. Records of the ledger and the desired state are replaced and never changed, so
- * that identity shows what is new: the cost of a report is proportional to the policies that it
- * names or changes, and an unchanged fleet costs one comparison for each cluster. It reads no clock
- * and does no I/O.
+ * Read model of the API: policies over clusters and clusters over policies, updated incrementally.
+ * Records and desired states are immutable, so changes are detected by identity. The cost of a
+ * report is proportional to the policies that it names or changes, and an unchanged fleet costs one
+ * comparison per cluster. Reads no clock and does no I/O.
  */
 
 /** Input of an update of the index. */
 export interface FleetInput {
   readonly desired: Desired | null;
   readonly clusters: readonly ClusterRecord[];
-  /** Absent: the fleet is the whole one. */
+  /** Visible part of the fleet; undefined: the whole fleet. */
   readonly visibility?: Pick<Visibility, 'seesEverywhere'> | undefined;
 }
 
-/** Index of policies and clusters as of its last update, which all routes read. */
+/** Index of policies and clusters as of its last update. All routes read it. */
 export type Fleet = Omit<FleetIndex, 'update' | 'steps'>;
 
-/** A cluster before its policies and violations are counted. */
+/** Entry of a cluster before its policies and findings are counted. */
 type ClusterBasis = Omit<ClusterEntry, 'phases' | 'violations' | 'named' | 'risks' | 'namedRisks' | 'counted'>;
 
-const NOTHING_MEANT: readonly CompiledPolicy[] = [];
+const NO_POLICIES: readonly CompiledPolicy[] = [];
 
 /**
- * Whether two records have the same policies. The ledger makes a new, empty record of an unseen
+ * Whether two records have the same policies. The ledger creates a new, empty record of an unseen
  * cluster each time.
  */
 const samePolicies = (a: ClusterRecord, b: ClusterRecord): boolean =>
   a.policies === b.policies || (a.policies.size === 0 && b.policies.size === 0);
 
-/** Whether the same policies count at two moments of a cluster. */
+/** Whether the same policies are counted for two states of a cluster. */
 const isAlike = (a: Pick<ClusterEntry, 'record' | 'retired'>, b: Pick<ClusterEntry, 'record' | 'retired'>): boolean =>
   a.retired === b.retired && samePolicies(a.record, b.record);
 
-/** Two moments of a cluster, and the policies that read differently in them. */
+/** Two states of a cluster, and the policies whose reports differ between them. */
 interface Moments {
   readonly before: ClusterRecord;
   readonly now: ClusterRecord;
   readonly keys: readonly string[];
 }
 
-/**
- * Whether the violations of a cluster, or the fields shown with them, differ between two moments.
- */
+/** Whether the violations of a cluster, or fields shown with them, differ between two states. */
 const hasOtherViolations = ({ before, now, keys }: Moments): boolean => {
   if (!isDeepStrictEqual(before.report?.violationSamples, now.report?.violationSamples)) return true;
   const violates = ({ policies }: ClusterRecord, key: string): boolean => (namedIn(policies).get(key)?.violations ?? 0) > 0;
   return keys.some((key) => violates(before, key) || violates(now, key));
 };
 
-/** Whether the owners at risk of a cluster differ between two moments. */
+/** Whether the owners at risk of a cluster differ between two states. */
 const hasOtherRisks = ({ before, now, keys }: Moments): boolean => {
   if (areRisksFresh(before) !== areRisksFresh(now) || !isDeepStrictEqual(before.report?.riskSamples, now.report?.riskSamples)) return true;
   const isAtRisk = ({ policies }: ClusterRecord, key: string): boolean => namedIn(policies).get(key)?.risks !== undefined;
@@ -82,28 +79,28 @@ type Findings = Pick<ClusterEntry, 'violations' | 'named' | 'risks' | 'namedRisk
 const registrationsOf = (desired: Desired | null): Map<string, ManagedClusterDocument> =>
   new Map(desired?.set.clusters.map(({ document }) => [document.metadata.name, document]));
 
-/** Policies and clusters; each update changes only the entries whose input changed. */
+/** Index of policies and clusters. An update changes only the entries whose input changed. */
 export class FleetIndex {
   readonly #policies = new PolicyTable();
   readonly #clusters = new Map<string, ClusterEntry>();
   #desired: Desired | null = null;
   #registrations = registrationsOf(null);
   #visibility: FleetInput['visibility'];
-  // Lists that readers ask for: computed on demand, and again after a change.
+  // Lists for readers: computed on demand, and reset by a change.
   #sorted: readonly ClusterEntry[] | undefined;
   #members: readonly ClusterEntry[] | undefined;
   #violations: readonly NamedViolation[] | undefined;
   #risks: readonly NamedRisk[] | undefined;
 
-  /** @returns the fleet as it is now: to be read before the next update */
+  /** Updates the index at once. @returns the fleet; read it before the next update */
   update(input: FleetInput): Fleet {
     for (const _step of this.steps(input));
     return this;
   }
 
   /**
-   * Updates the index in steps, each of at most the policies of one cluster. What has begun must
-   * end before the next update: until then some clusters and policies are as before.
+   * Updates the index in steps, each of at most the policies of one cluster. All steps must run
+   * before the next update. In between, some clusters and policies are still in their old state.
    */
   *steps({ desired, clusters, visibility }: FleetInput): Generator<void, void> {
     this.#visibility = visibility;
@@ -121,7 +118,9 @@ export class FleetIndex {
     return this.#desired;
   }
 
-  /** Whether all clusters of a policy are here, so that it is known what none of them has. */
+  /**
+   * Whether all clusters are visible for a policy, so that the absence of a state is meaningful.
+   */
   isWholeFor(policy: string): boolean {
     return this.#visibility?.seesEverywhere(policy) ?? true;
   }
@@ -141,7 +140,7 @@ export class FleetIndex {
     return this.#sorted;
   }
 
-  /** Clusters that the fleet is counted by: all but the retired ones. */
+  /** Clusters that are counted: all except the retired ones. */
   members(): readonly ClusterEntry[] {
     this.#members ??= this.clusters().filter(({ retired }) => !retired);
     return this.#members;
@@ -163,7 +162,7 @@ export class FleetIndex {
     return this.#risks;
   }
 
-  /** Whether a cluster, or what it should have, is not as at the last update. */
+  /** Whether a cluster or its desired policies changed since the last update. */
   #isNew(record: ClusterRecord): boolean {
     const before = this.#clusters.get(record.name);
     return before?.record !== record || before.desired !== this.#desired;
@@ -176,14 +175,14 @@ export class FleetIndex {
     const known: ClusterBasis = {
       record,
       desired,
-      meant: desired?.clusters.get(record.name) ?? NOTHING_MEANT,
+      meant: desired?.clusters.get(record.name) ?? NO_POLICIES,
       registration,
-      // Without the repository no registration is known.
+      // Registrations are unknown until the repository has been read.
       retired: desired !== null && registration === undefined && !record.connected,
     };
     const keys = before === undefined ? [] : keysBetween(before.record.policies, record.policies);
     const phases = yield* this.#phasesOf(known, before, keys);
-    // In one step with the end: lists that are asked for meanwhile are made of the entry before.
+    // Set in the same step as the lists are reset: lists computed before use the old entry.
     this.#clusters.set(record.name, { ...known, phases, ...this.#findingsOf(known, before, keys), counted: factsOf(known) });
     this.#dropLists();
     yield;

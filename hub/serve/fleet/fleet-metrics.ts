@@ -19,12 +19,12 @@ import { isKnown } from './phases.ts';
 const PHASES = ['active', 'failed', 'pending', 'expired'] as const;
 const CLUSTER_STATES = ['proven', 'pending', 'refusing', 'not_observed', 'unregistered', 'disconnected', 'never_seen'] as const;
 type ClusterState = (typeof CLUSTER_STATES)[number];
-/** The parts of the locks that can be missing in a cluster. */
+/** Parts of the locks that can be missing in a cluster. */
 const LOCKS = ['floor', 'guard', 'gatekeeper'] as const;
 type Lock = (typeof LOCKS)[number];
 
 /**
- * Gauges that one refresh sets: a scrape reads the ledger once, and all values are from the same
+ * Creates the gauges of the fleet. A scrape reads the ledger once, so all values are from the same
  * moment.
  */
 export const createFleetGauges = (registry: Registry, refresh: () => Promise<void>) => {
@@ -96,7 +96,7 @@ const STATE_BY_CONNECTION: Readonly<Record<Exclude<ClusterView['connection'], 'C
 const stateOf = (entry: ClusterEntry): ClusterState => {
   const connection = connectionOf(entry.record);
   if (connection !== 'Connected') return STATE_BY_CONNECTION[connection];
-  // Without the repository no registration is known.
+  // Registrations are unknown until the repository has been read.
   if (entry.registration === undefined && entry.desired !== null) return 'unregistered';
   if (isRefusing(entry)) return 'refusing';
   if (entry.record.notObserved !== null) return 'not_observed';
@@ -109,8 +109,8 @@ const CONDITION_BY_LOCK = [
 ] as const;
 
 /**
- * Locks that a cluster last reported as not ready. A cluster whose state is unknown has none: it is
- * counted by a metric of its own.
+ * Locks that a cluster last reported as not ready. None for a cluster with unknown state, which
+ * another metric counts.
  */
 const unreadyLocks = ({ record }: ClusterEntry): readonly Lock[] => {
   const { report } = record;
@@ -132,7 +132,7 @@ const countBy = <K extends string>(keys: readonly K[], found: Iterable<K>): Read
 
 const sumRisks = (members: readonly ClusterEntry[]): RiskCounts => members.reduce((sum, { risks }) => addRisks(sum, risks), NO_RISKS);
 
-/** Looks only into clusters that have violations. */
+/** Sums violations by action. Reads only clusters that have violations. */
 const violationsByAction = (members: readonly ClusterEntry[]): ReadonlyMap<EnforcementAction, number> => {
   const sums = new Map<EnforcementAction, number>(EnforcementAction.options.map((action) => [action, 0]));
   for (const { violations, record, meant } of members) {
@@ -177,14 +177,14 @@ const setSource = (gauges: FleetGauges, { lastFetch, rejected }: SourceView): vo
   gauges.rejected.set(rejected === null ? 0 : 1);
 };
 
-/** Sources of the metrics of the fleet, and where they are registered. */
+/** Sources of the fleet metrics, and their registry. */
 export interface FleetMetricsDeps {
   readonly fleet: FleetReader;
   readonly ledger: Pick<Journal, 'health'> & Pick<Lease, 'leads' | 'behindMs'>;
   readonly registry: Registry;
 }
 
-/** Registers gauges of the fleet, so once per registry; each scrape reads the ledger once. */
+/** Registers the gauges of the fleet. Call once per registry. Each scrape reads the ledger once. */
 export const registerFleetMetrics = ({ fleet, ledger, registry }: FleetMetricsDeps): void => {
   let running: Promise<void> | undefined;
   const refresh = (): Promise<void> => {

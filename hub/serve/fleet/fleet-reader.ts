@@ -19,7 +19,11 @@ const countPolicies = (fleet: Fleet, now: number): StatusView['policies'] => {
   return { ...phases, expiring };
 };
 
-/** The fleet in numbers. @param now what expiry is compared with: ms since 1970 */
+/**
+ * Builds the status of the fleet.
+ *
+ * @param now time by which expiry is computed, in milliseconds since 1970
+ */
 export const statusView = (fleet: Fleet, source: SourceView, { version, now }: { version: string; now: number }): StatusView => {
   const clusters = fleet.members();
   return {
@@ -28,7 +32,7 @@ export const statusView = (fleet: Fleet, source: SourceView, { version, now }: {
     clusters: {
       total: clusters.length,
       ...countFacts(clusters),
-      // Also of one that is retired: what is kept of it takes memory.
+      // Includes retired clusters, because their kept reports take memory.
       notAllKept: countFacts(fleet.clusters()).notAllKept,
     },
     policies: countPolicies(fleet, now),
@@ -36,41 +40,40 @@ export const statusView = (fleet: Fleet, source: SourceView, { version, now }: {
   };
 };
 
-/** State of the source before the first fetch has ended. */
+/** State of the source before the end of the first fetch. */
 const UNREAD: SourceView = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
 
-/** Ledger that the index follows, and the time that it may take. */
+/** Ledger that the index follows, with its time slices. */
 export interface FleetReaderDeps {
   readonly ledger: Pick<FleetState, 'desired' | 'clusters' | 'source' | 'subscribe'>;
   readonly clock: Clock;
-  /** Version of the hub, a part of its status. */
+  /** Version of the hub, shown in its status. */
   readonly version: string;
-  /** Slices of time that updates of the index take turns in. Default: slices of its own. */
+  /** Time slices that updates share with requests. Default: own slices. */
   readonly slices?: ThreadSlices;
-  /** Reads which part of the fleet the ledger shows. Absent: all of it. */
+  /** Reads which part of the fleet the ledger shows; undefined: all of it. */
   readonly readVisibility?: () => Promise<Pick<Visibility, 'seesEverywhere'>>;
 }
 
-/** Dependency of all packages that read the fleet. */
+/** Dependency of parts that read the fleet. */
 export interface FleetDeps {
   readonly fleet: FleetReader;
 }
 
-/** Milliseconds for which an index follows the ledger after it was read. */
+/** Time for which an index follows the ledger after it was last read, in milliseconds. */
 const FOLLOWED_MS = 60_000;
 /**
- * Least and greatest time in which changes gather before the index follows them, in ms: it takes a
- * tenth of the time at most, as a cluster may change many times before anybody asks.
+ * Bounds of the time for which changes are collected before an update, in milliseconds. Updates
+ * take at most a tenth of the time, because a cluster may change many times between two reads.
  */
 const GATHERED = { minMs: 250, maxMs: 5_000 };
 
 /**
- * Step ⑨, its reads: the fleet as a ledger has it now. One for the whole hub, whose routes, stream,
- * metrics and trend share its index, and one for each scope that is asked for.
+ * Reader of the fleet as it is in the ledger, part of step ⑨. Routes, stream, metrics and trend of
+ * the whole hub share one; each requested scope has its own.
  *
- * An index that was read within the last minute follows the ledger by itself, so that a reader
- * waits for the changes of a few seconds at most and not for all since the one before. For one that
- * nobody reads nothing is done.
+ * An index that was read within the last minute is updated in the background, so a reader waits for
+ * a few seconds' changes at most. An index that is not read is not updated.
  */
 export class FleetReader {
   readonly slices: ThreadSlices;
@@ -78,14 +81,14 @@ export class FleetReader {
   readonly #index = new FleetIndex();
   readonly #work: RequestWork;
   readonly #update = coalesce(() => this.#updateOnce());
-  /** Resolves once the fleet as of the last update has been used. */
+  /** Resolves once readers have used the fleet of the last update. */
   #used: Promise<unknown> = Promise.resolve();
   #readAtMs = 0;
   #unsubscribe: (() => void) | undefined;
-  /** Whether an update is due that no reader has asked for. */
+  /** Whether a background update is scheduled. */
   #isDue: boolean = false;
   #spentMs = 0;
-  /** Part of it that the last update took. */
+  /** CPU time of the last update, in milliseconds. */
   #tookMs = 0;
 
   constructor(deps: FleetReaderDeps) {
@@ -97,7 +100,7 @@ export class FleetReader {
     });
   }
 
-  /** Processor time of all updates of the index so far, in milliseconds. */
+  /** CPU time of all updates so far, in milliseconds. */
   get spentMs(): number {
     return this.#spentMs;
   }
@@ -108,9 +111,9 @@ export class FleetReader {
   }
 
   /**
-   * Brings the index up to date with what the ledger has now, in slices of time.
+   * Updates the index to the current state of the ledger, in time slices.
    *
-   * @returns the fleet, to be used before the next await: the next update changes it
+   * @returns the fleet; use it before the next await, because the next update changes it
    */
   async read(): Promise<Fleet> {
     const { ledger, clock } = this.#deps;
@@ -120,25 +123,27 @@ export class FleetReader {
     return this.#index;
   }
 
-  /** The policy repository; before the first fetch has ended, one without a URL. */
+  /**
+   * Returns the state of the policy repository; until the first fetch has ended, one without a URL.
+   */
   async readSource(): Promise<SourceView> {
     return (await this.#deps.ledger.source()) ?? UNREAD;
   }
 
-  /** The fleet in numbers. */
+  /** Returns the status of the fleet. */
   async readStatus(): Promise<StatusView> {
     const source = await this.readSource();
     return statusView(await this.read(), source, { version: this.#deps.version, now: this.now() });
   }
 
-  /** Milliseconds since 1970. */
+  /** Current time in milliseconds since 1970. */
   now(): number {
     return this.#deps.clock.now().getTime();
   }
 
   /**
-   * Updates the index, beginning in a later turn of the event loop than the one in which the update
-   * before ended: those who waited for that one use the index first.
+   * Updates the index. Starts in a later turn of the event loop than the end of the previous
+   * update, so that its readers use the index first.
    */
   async #updateOnce(): Promise<void> {
     await this.#used;

@@ -2,16 +2,16 @@ import type { Phase } from '@fso/shared/api';
 import type { ClusterRecord } from '../../ledger/index.ts';
 
 /**
- * The rule behind every count: an unknown state is not compliant. A cluster that is not connected,
- * or whose agent does not observe it, contributes at best `Pending`, whatever its last report says;
+ * Rule behind every count: an unknown state is not compliant. A cluster that is not connected, or
+ * whose agent does not observe it, counts as `Pending` at best, whatever its last report says.
  * `Failed` stays.
  */
 
-/** Whether what the hub has of a cluster is as it is now. */
+/** Whether the hub's state of a cluster is current. */
 export const isKnown = ({ connected, notObserved }: Pick<ClusterRecord, 'connected' | 'notObserved'>): boolean =>
   connected && notObserved === null;
 
-/** Numbers of policies by phase. */
+/** Number of policies by phase. */
 export interface PhaseCounts {
   total: number;
   active: number;
@@ -28,14 +28,16 @@ const FIELDS = { Active: 'active', Failed: 'failed', Pending: 'pending', Expired
   keyof PhaseCounts
 >;
 
-/** Creates counts of no policies, for {@link countPhase} to add to. */
+/** Creates empty counts for {@link countPhase}. */
 export const noPhases = (): PhaseCounts => ({ total: 0, active: 0, failed: 0, pending: 0, expired: 0 });
 
-/** Counts a policy by its phase. @param by 1 to count it, -1 to take it back */
+/** Counts a policy by its phase. @param by 1 to count it, -1 to undo that */
 export const countPhase = (counts: PhaseCounts, phase: Phase, by: 1 | -1 = 1): void => {
   counts.total += by;
   counts[FIELDS[phase]] += by;
 };
 
-/** The worst phase; a policy that no cluster should have is enforced nowhere, hence Pending. */
+/**
+ * Returns the worst phase. A policy that no cluster should have is enforced nowhere, hence Pending.
+ */
 export const worstPhase = (counts: PhaseCounts): Phase => SEVERITY.find((phase) => counts[FIELDS[phase]] > 0) ?? 'Pending';

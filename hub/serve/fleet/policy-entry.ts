@@ -6,40 +6,40 @@ import { headFromReport, type PolicyHead } from './policy-head.ts';
 import { emptyTally, type PolicyTally, recount } from './policy-tally.ts';
 
 /**
- * Whether a time (RFC 3339) is after another. Times of agents are all written in one way, in which
- * their text has their order; only others have to be read.
+ * Whether a time (RFC 3339) is after another. Agents write all times in the same format, which
+ * sorts as text; other formats are parsed.
  */
 export const isLater = (a: string, b: string): boolean =>
   a.length === b.length && a.endsWith('Z') && b.endsWith('Z') ? a > b : Date.parse(a) > Date.parse(b);
 
-/** Clusters of a policy that one answer has; each takes about 1 KB. */
+/** Maximum number of clusters of a policy in one answer. Each takes about 1 KB. */
 export const MAX_ROWS = 1000;
 
-/** The rows of a policy, which are made when they are asked for. */
+/** Rows of a policy, created on demand. */
 export interface PolicyRows {
   /** Row of a cluster; undefined if it neither should have the policy nor reports it. */
   get(cluster: string): PolicyInCluster | undefined;
   /** All rows, in any order. */
   all(): readonly PolicyInCluster[];
-  /** Report of the first cluster by name that has one; makes no row. */
+  /** Report of the first cluster by name that has one. Creates no row. */
   first(): ClusterPolicyReport | undefined;
 }
 
-/** A report of a policy, and the cluster that sent it. */
+/** Report of a policy, with the cluster that sent it. */
 export interface ClusterPolicyReport {
   readonly cluster: string;
   readonly report: PolicyReport;
 }
 
-/** A policy over all clusters that should have it or report it. */
+/** Policy over all clusters that should have it or report it. */
 export interface PolicyEntry {
   /** See policyKey. */
   readonly key: string;
   readonly rows: PolicyRows;
   readonly tally: Readonly<PolicyTally>;
   /**
-   * Content of the policy as in Git, else as the first cluster that reports it has it; undefined if
-   * neither exists.
+   * Content of the policy as in Git, or as in the first cluster that reports it; undefined: there
+   * is none.
    */
   head(): PolicyHead | undefined;
   /**
@@ -50,39 +50,39 @@ export interface PolicyEntry {
   summary(): PolicySummary;
 }
 
-/** A policy in the index, which only the index changes. */
+/** Policy in the index. Only the index calls these methods. */
 export interface MutablePolicyEntry extends PolicyEntry {
-  /** Sets the content that the policy has in Git; undefined if it is not in Git. */
+  /** Sets the content of the policy in Git; undefined: it is not in Git. */
   describe(head: PolicyHead | undefined): void;
   isInGit(): boolean;
   /**
-   * Replaces the contribution of a cluster, where undefined is none. The rows already contain the
+   * Replaces the contribution of a cluster; undefined: it has none. The rows already contain the
    * new one.
    */
   change(before: PolicyInCluster | undefined, now: PolicyInCluster | undefined): void;
-  /** A row has this time now, which is later than the one that it had. */
+  /** Records that the time of a row has increased. */
   raiseTime(time: string): void;
 }
 
-/** Time of the latest change of a report. */
+/** Time of the latest change of any row. */
 const latestOf = (rows: Iterable<PolicyInCluster>): string | null => {
   let latest: string | null = null;
   for (const { changed } of rows) if (changed !== null && (latest === null || isLater(changed, latest))) latest = changed;
   return latest;
 };
 
-/** Makes the entry of a policy. @param rows its clusters, which change beside it */
+/** Creates the entry of a policy. @param rows rows of its clusters, maintained by the caller */
 export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyEntry => {
   const tally = emptyTally();
   let inGit: PolicyHead | undefined;
-  // Computed on demand, and again after a change.
+  // Computed on demand, and reset by a change.
   let first: (ClusterPolicyReport & { readonly head: PolicyHead }) | undefined;
   let summary: PolicySummary | undefined;
   let lastUpdated: string | null | undefined = null;
 
   /**
-   * Searching all clusters for the latest report is left to when the latest itself was replaced by
-   * an older one.
+   * Updates the latest time. All clusters have to be searched only if the latest row got an older
+   * time.
    */
   const noteUpdate = (before: string | null | undefined, now: string | null | undefined): void => {
     if (before === now || lastUpdated === undefined) return;
@@ -129,8 +129,8 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
       summary ??= summarise();
       return summary;
     },
-    describe: (said) => {
-      inGit = said;
+    describe: (content) => {
+      inGit = content;
       summary = undefined;
     },
     isInGit: () => inGit !== undefined,
@@ -138,7 +138,8 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
       recount(tally, before, now);
       noteUpdate(before?.changed, now?.changed);
       const cluster = (now ?? before)?.cluster ?? '';
-      // It takes a look at every cluster, and none behind the first one matters.
+      // Determining the first cluster reads every cluster. Changes of later clusters do not affect
+      // it.
       if (first !== undefined && cluster <= first.cluster) first = undefined;
       summary = undefined;
     },
@@ -150,7 +151,7 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
   };
 };
 
-/** Policies of one step of an update: a few milliseconds of work at most. */
+/** Number of policies in one step of an update, which takes a few milliseconds at most. */
 const STEP = 64;
 
 /** Calls a function for each entry, in steps. */

@@ -12,7 +12,7 @@ export const headsFromGit = (set: PolicySet): Map<string, PolicyHead> => {
   for (const { document, source } of set.policies) {
     const { spec, metadata } = document;
     const head: PolicyHead = {
-      // Wherever a policy of Git lands, it is in the agent's own namespace (shared/compile).
+      // Every policy of Git is written into the agent's own namespace (shared/compile).
       namespace: SYSTEM_NAMESPACE,
       name: metadata.name,
       managedBy: 'hub',
@@ -30,13 +30,13 @@ export const headsFromGit = (set: PolicySet): Map<string, PolicyHead> => {
 };
 
 /**
- * Policies that clusters should have, by key. Those that the newest commit removes count until the
- * last cluster has it.
+ * Policies that clusters should have, by key. A policy that the newest commit removes stays until
+ * no cluster should have it.
  */
 export const headsOf = (desired: Desired | null): ReadonlyMap<string, PolicyHead> =>
   new Map(desired === null ? [] : [...(desired.older ?? []), desired.set].flatMap((set) => [...headsFromGit(set)]));
 
-/** A policy that is not in Git: local, or hub-managed and on its way out. */
+/** Content of a policy that is not in Git: local, or of the hub and about to be removed. */
 export const headFromReport = (report: PolicyReport): PolicyHead => ({
   namespace: report.namespace,
   name: report.name,

@@ -6,7 +6,7 @@ import { Flag, includesText, matches, paging, Search } from '../http/parameters.
 import { SEVERITY, worstPhase } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 
-/** Selection and order of policies. */
+/** Filters and sort orders of policies. */
 
 /** Query parameters of the list of policies. */
 export const PolicyQuery = z.strictObject({
@@ -24,10 +24,10 @@ export const PolicyQuery = z.strictObject({
 });
 export type PolicyQuery = z.output<typeof PolicyQuery>;
 
-/** Name of an order of the list of policies. */
+/** Name of a sort order of the list of policies. */
 export type PolicySort = 'name' | 'target' | 'phase' | 'violations' | 'expiry' | 'updated';
 
-/** Orders of the list of policies, by the name of `sort`. */
+/** Sort orders of the list of policies, by the name in `sort`. */
 export const policyOrders: Orders<PolicyEntry, PolicySort> = {
   keyOf: ({ key }) => key,
   by: {
@@ -56,7 +56,7 @@ const isKind = (entry: PolicyEntry, { action, managedBy, region }: PolicyQuery):
   );
 };
 
-/** Whether a policy passes every given filter. @param now ms since 1970 */
+/** Whether a policy matches all given filters. @param now milliseconds since 1970 */
 export const matchesPolicy = (entry: PolicyEntry, query: PolicyQuery, now: number): boolean => {
   const { cluster, namespace, q, expiring, violating } = query;
   const { targetNamespace = '', expiryDate } = entry.head() ?? {};

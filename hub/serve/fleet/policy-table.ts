@@ -9,33 +9,33 @@ import { type ClusterPolicyReport, createPolicyEntry, inSteps, type MutablePolic
 import { headsOf } from './policy-head.ts';
 
 type Entries = readonly MutablePolicyEntry[];
-/** Steps of an update, and the number of policies in each phase. */
+/** Steps of an update. Returns the number of policies in each phase. */
 type Steps = Generator<void, Readonly<PhaseCounts>>;
-type Placed = ReadonlySet<MutablePolicyEntry>;
+type EntrySet = ReadonlySet<MutablePolicyEntry>;
 
-/** Changes of policies of the hub, of one cluster, whose times are kept; it bounds the memory. */
+/** Maximum number of kept times per cluster, for changes of the hub's policies. */
 const TIMES_KEPT = 64;
 
 /**
- * The contribution of one cluster. Rows are built from it on each read: stored, there would be one
+ * Contribution of one cluster. Rows are built from it on each read. Storing them would take memory
  * for each policy in each cluster.
  */
 interface Contribution {
   record: ClusterRecord;
-  /** Policies that Git has for the cluster; one set for all clusters with the same ones. */
-  readonly meant: Placed;
-  /** Other policies that it reports. */
-  readonly others: Placed;
+  /** Policies that Git has for the cluster. Clusters with the same policies share a set. */
+  readonly meant: EntrySet;
+  /** Other policies that the cluster reports. */
+  readonly others: EntrySet;
   readonly phases: Readonly<PhaseCounts>;
   /**
-   * Times of the changes of policies whose reports have no time, by key. `since` is the time of all
-   * others. RFC 3339.
+   * Times of change, RFC 3339, of policies whose reports have no time, by key. `since` is the time
+   * of all others.
    */
   readonly changed: Map<string, string>;
   readonly since: string | null;
 }
 
-/** @param reported of the policy, as the record has it */
+/** @param reported report of the policy in the record */
 const rowOf = (
   { key }: MutablePolicyEntry,
   { record, changed, since }: Contribution,
@@ -46,14 +46,14 @@ const rowOf = (
   return { cluster: record.name, fresh: isKnown(record), report, changed: time };
 };
 
-type Having = Pick<Contribution, 'meant' | 'others'>;
+type Members = Pick<Contribution, 'meant' | 'others'>;
 
 const hasReported = (before: Contribution | undefined): before is Contribution => (before?.record.policies.size ?? 0) > 0;
 
-const NONE: Placed = new Set();
+const NONE: EntrySet = new Set();
 
-/** Policies of a first report have changed at one time: none needs a time of its own. */
-const contributionOf = (record: ClusterRecord, { meant, others }: Having, before: Contribution | undefined): Contribution => ({
+/** Creates a contribution. All policies of a first report have the same time of change. */
+const contributionOf = (record: ClusterRecord, { meant, others }: Members, before: Contribution | undefined): Contribution => ({
   record,
   meant,
   others,
@@ -61,50 +61,50 @@ const contributionOf = (record: ClusterRecord, { meant, others }: Having, before
   ...(hasReported(before) ? { changed: before.changed, since: before.since } : { changed: new Map(), since: record.policiesChanged }),
 });
 
-const has = ({ meant, others }: Having, entry: MutablePolicyEntry): boolean => meant.has(entry) || others.has(entry);
+const has = ({ meant, others }: Members, entry: MutablePolicyEntry): boolean => meant.has(entry) || others.has(entry);
 
 const isAlike = (a: Contribution, b: Contribution): boolean =>
   a.meant === b.meant && a.others === b.others && a.record.policies === b.record.policies && isKnown(a.record) === isKnown(b.record);
 
 /**
- * Names of a list that are not among the policies that a cluster should have; memoized for all
- * clusters with the same list.
+ * Returns the policies of a list that a cluster should not have. Memoized for all clusters with the
+ * same list.
  */
-const besides = weakMemo2((list: PolicyList, meant: Placed): readonly string[] => {
+const undesired = weakMemo2((list: PolicyList, meant: EntrySet): readonly string[] => {
   const names = new Set([...meant].map(({ key }) => key));
   return list.policies.flatMap(({ name }) => (names.has(name) ? [] : [name]));
 });
 
 /**
- * Keys of policies that a cluster reports, including each that it should not have. The cost is
- * proportional to the number of policies that it reports by name.
+ * Returns the keys of reported policies, including all that the cluster should not have. The cost
+ * is proportional to the number of policies that are reported by name.
  */
-const candidatesBesides = (policies: ClusterRecord['policies'], meant: Placed): readonly string[] =>
+const reportedCandidates = (policies: ClusterRecord['policies'], meant: EntrySet): readonly string[] =>
   policies instanceof ClusterPolicies
-    ? [...besides(policies.list, meant).filter((name) => policies.has(name)), ...policies.named.keys()]
+    ? [...undesired(policies.list, meant).filter((name) => policies.has(name)), ...policies.named.keys()]
     : [...policies.keys()];
 
-const isEqual = (a: Placed, b: Placed): boolean => a.size === b.size && [...a].every((entry) => b.has(entry));
+const isEqual = (a: EntrySet, b: EntrySet): boolean => a.size === b.size && [...a].every((entry) => b.has(entry));
 
 /**
- * Every policy over its clusters. The contribution of a cluster is replaced and removed in steps;
- * between two of them some of its policies count as before.
+ * All policies over their clusters. The contribution of a cluster is replaced in steps; in between,
+ * some of its policies are still counted as before.
  */
 export class PolicyTable {
   readonly #entries = new Map<string, MutablePolicyEntry>();
   readonly #clusters = new Map<string, Contribution>();
   /**
-   * Sets of the policies that clusters should have, by list; those by names are of this commit and
+   * Sets of the policies that clusters should have, by list. `#named`: by names, of this commit and
    * the one before.
    */
-  #meant = new WeakMap<readonly CompiledPolicy[], Placed>();
-  #named = new Map<string, Placed>();
-  #namedBefore: ReadonlyMap<string, Placed> = new Map();
+  #meant = new WeakMap<readonly CompiledPolicy[], EntrySet>();
+  #named = new Map<string, EntrySet>();
+  #namedBefore: ReadonlyMap<string, EntrySet> = new Map();
   /** Names of the clusters that report a policy which they should not have. */
   readonly #reporters = new Map<MutablePolicyEntry, Set<string>>();
   #sorted: readonly MutablePolicyEntry[] | undefined;
 
-  /** Takes the content of policies from Git. */
+  /** Updates the content of policies from Git. */
   describe(desired: Desired | null): void {
     const heads = headsOf(desired);
     this.#meant = new WeakMap();
@@ -118,38 +118,38 @@ export class PolicyTable {
   }
 
   /**
-   * Takes the policies that a cluster should have and those that it reports: local ones, and
-   * hub-managed ones that are not gone yet.
+   * Replaces the contribution of a cluster: the policies that it should have, and others that it
+   * reports: local ones, and policies of the hub about to be removed.
    *
-   * @param keys policies that read differently than at the last call for the cluster
-   * @returns the number of them in each phase
+   * @param keys policies whose reports changed since the last call for the cluster
+   * @returns the number of its policies in each phase
    */
   *place(record: ClusterRecord, meant: readonly CompiledPolicy[], keys: readonly string[]): Steps {
     const before = this.#clusters.get(record.name);
     const meantNow = this.#setOf(meant);
     const isInPlace = before?.meant === meantNow && isKnown(before.record) === isKnown(record);
     const few = isInPlace ? this.#fewChanged(keys, before, record.policies) : undefined;
-    const having: Having = few !== undefined && before !== undefined ? before : this.#havingOf(record, meantNow, before?.others);
-    const now = contributionOf(record, having, before);
-    // Rows are read from here on.
+    const members: Members = few !== undefined && before !== undefined ? before : this.#membersOf(record, meantNow, before?.others);
+    const now = contributionOf(record, members, before);
+    // From here on readers get the new rows.
     this.#clusters.set(record.name, now);
     if (before !== undefined && isAlike(before, now)) return now.phases;
     this.#noteReporter(record.name, before?.others ?? NONE, now.others);
     yield* inSteps(few ?? [...now.meant, ...now.others], (entry) => this.#replace(entry, before, now));
-    if (before !== undefined) yield* this.#takeBackGone(before, now);
+    if (before !== undefined) yield* this.#dropGone(before, now);
     this.#boundTimes(now);
     return now.phases;
   }
 
-  /** The policies that changed, where no others came or went; undefined: some may have. */
-  #fewChanged(keys: readonly string[], { meant, others }: Having, policies: ClusterRecord['policies']): Entries | undefined {
+  /** Returns the changed policies if none was added or removed; undefined: some may have been. */
+  #fewChanged(keys: readonly string[], { meant, others }: Members, policies: ClusterRecord['policies']): Entries | undefined {
     const entries = keys.map((key) => this.#entries.get(key));
     const isInPlace = (entry: MutablePolicyEntry | undefined): entry is MutablePolicyEntry =>
       entry !== undefined && (meant.has(entry) || (others.has(entry) && policies.has(entry.key)));
     return entries.every(isInPlace) ? entries : undefined;
   }
 
-  /** Takes over the record of a cluster in which no policy reads differently. */
+  /** Replaces the record of a cluster without changed policies. */
   renew(record: ClusterRecord): void {
     const contribution = this.#clusters.get(record.name);
     if (contribution !== undefined) contribution.record = record;
@@ -161,7 +161,7 @@ export class PolicyTable {
     if (before === undefined) return;
     this.#clusters.delete(cluster);
     this.#noteReporter(cluster, before.others, NONE);
-    yield* inSteps([...before.meant, ...before.others], (entry) => this.#takeBack(entry, before, noPhases()));
+    yield* inSteps([...before.meant, ...before.others], (entry) => this.#dropRow(entry, before, noPhases()));
   }
 
   /** Policies sorted by key. */
@@ -182,7 +182,7 @@ export class PolicyTable {
     const isSame = reported === report;
     if (had !== undefined && isSame && isKnown(had.record) === isKnown(now.record)) return;
     const was = had && rowOf(entry, had, reported);
-    // What was there when the hub began to look may have changed at any time until then.
+    // The time of changes before the hub's first look at the cluster is unknown.
     if (hasReported(before) && !isSame && report !== undefined && isShortReport(report))
       now.changed.set(entry.key, now.record.policiesChanged ?? '');
     const is = rowOf(entry, now, report);
@@ -191,18 +191,18 @@ export class PolicyTable {
     entry.change(was, is);
   }
 
-  #takeBackGone(before: Contribution, now: Contribution): Generator<void, void> {
+  #dropGone(before: Contribution, now: Contribution): Generator<void, void> {
     const gone = [...(before.meant === now.meant ? [] : before.meant), ...before.others].filter((entry) => !has(now, entry));
-    return inSteps(gone, (entry) => this.#takeBack(entry, before, now.phases));
+    return inSteps(gone, (entry) => this.#dropRow(entry, before, now.phases));
   }
 
-  #noteReporter(cluster: string, before: Placed, now: Placed): void {
+  #noteReporter(cluster: string, before: EntrySet, now: EntrySet): void {
     if (before === now) return;
     for (const entry of before) if (!now.has(entry)) this.#reporters.get(entry)?.delete(cluster);
     for (const entry of now) this.#reporters.set(entry, (this.#reporters.get(entry) ?? new Set()).add(cluster));
   }
 
-  #takeBack(entry: MutablePolicyEntry, before: Contribution, phases: PhaseCounts): void {
+  #dropRow(entry: MutablePolicyEntry, before: Contribution, phases: PhaseCounts): void {
     const was = rowOf(entry, before);
     countPhase(phases, effectivePhase(was), -1);
     entry.change(was, undefined);
@@ -210,8 +210,8 @@ export class PolicyTable {
   }
 
   /**
-   * Bounds the number of times: beyond the limit all policies count as changed at the time of the
-   * last change, as after a start.
+   * Bounds the number of times. Beyond the limit all policies get the time of the last change, as
+   * after a restart.
    */
   #boundTimes(now: Contribution): void {
     if (now.changed.size <= TIMES_KEPT) return;
@@ -242,7 +242,7 @@ export class PolicyTable {
     return contribution !== undefined && has(contribution, entry) ? rowOf(entry, contribution) : undefined;
   }
 
-  /** Any cluster may have a policy that is in Git; the reporters of others are known. */
+  /** Names of clusters that may have a policy. If it is in Git, any cluster may. */
   #namesOf(entry: MutablePolicyEntry): Iterable<string> {
     return entry.isInGit() ? this.#clusters.keys() : (this.#reporters.get(entry) ?? []);
   }
@@ -269,10 +269,10 @@ export class PolicyTable {
   }
 
   /**
-   * Returns the same set for all lists with the same names, of this commit and the one before, so
-   * that a commit that only changes policies moves no cluster.
+   * Returns the same set for all lists with the same names, of this commit and the one before. A
+   * commit that only changes policies then moves no cluster.
    */
-  #setOf(meant: readonly CompiledPolicy[]): Placed {
+  #setOf(meant: readonly CompiledPolicy[]): EntrySet {
     const known = this.#meant.get(meant);
     if (known !== undefined) return known;
     const names = meant.map(({ name }) => name).join(' ');
@@ -283,13 +283,13 @@ export class PolicyTable {
   }
 
   /**
-   * Policies that a cluster should have, and others that it reports.
+   * Determines the policies that a cluster should have, and others that it reports.
    *
-   * @param before the others that it reported until now
+   * @param before other policies that it reported before
    */
-  #havingOf({ policies }: ClusterRecord, meant: Placed, before: Placed | undefined): Having {
+  #membersOf({ policies }: ClusterRecord, meant: EntrySet, before: EntrySet | undefined): Members {
     const others = new Set(
-      candidatesBesides(policies, meant)
+      reportedCandidates(policies, meant)
         .map((key) => this.#entryOf(key))
         .filter((entry) => !meant.has(entry)),
     );

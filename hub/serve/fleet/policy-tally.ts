@@ -11,11 +11,13 @@ export interface PolicyTally {
   readonly phases: PhaseCounts;
   connected: number;
   violations: number;
-  /** Clusters in which no region is left. */
+  /** Number of clusters in which no region is left. */
   conflicts: number;
-  /** Governed namespaces, over all clusters. */
+  /** Number of governed namespaces in all clusters. */
   governed: number;
-  /** Clusters that say that it governs no namespace, by whether what they say is as it is now. */
+  /**
+   * Number of clusters in which the policy governs no namespace, by whether their state is current.
+   */
   readonly missing: { known: number; old: number };
   /** Number of clusters in each state of each lock. */
   readonly locks: Readonly<Record<(typeof LOCKS)[number], Map<LockState, number>>>;
@@ -23,7 +25,7 @@ export interface PolicyTally {
   readonly namespaces: Map<string, number>;
 }
 
-/** Makes the tally of a policy without clusters. */
+/** Creates the tally of a policy without clusters. */
 export const emptyTally = (): PolicyTally => ({
   phases: noPhases(),
   connected: 0,
@@ -59,11 +61,11 @@ const countState = (tally: PolicyTally, row: PolicyInCluster, by: 1 | -1): void 
   if (row.report !== null && isNamespaceMissing(row.report)) tally.missing[row.fresh ? 'known' : 'old'] += by;
 };
 
-/** Takes back what a cluster contributed, and counts what it contributes now. */
+/** Replaces the contribution of a cluster. */
 export const recount = (tally: PolicyTally, before: PolicyInCluster | undefined, now: PolicyInCluster | undefined): void => {
   if (before) countState(tally, before, -1);
   if (now) countState(tally, now, 1);
-  // A connection that comes or goes leaves every report as it was.
+  // A new or ended connection leaves the report unchanged.
   if (before?.report === now?.report) return;
   if (before?.report) countReport(tally, before.report, -1);
   if (now?.report) countReport(tally, now.report, 1);

@@ -6,12 +6,12 @@ import { ApiError, PROBLEMS, requestIdOf } from './problems.ts';
 
 const UNKNOWN = principalOf({ kind: 'anonymous', id: 'unknown', name: 'unknown' }, []);
 
-/** Address of a request's sender, as far as trusted proxies tell it. */
+/** Address of the sender of a request, according to trusted proxies. */
 export const addressOf = (req: Request): string => req.ip ?? req.socket.remoteAddress ?? '';
 
 type Outcome = AuditRecord['outcome'];
 
-/** Roles, and characters of one, that an entry of the audit log has room for. */
+/** Maximum number of roles in an audit entry, and maximum length of one in characters. */
 const MAX_ROLES = 64;
 const MAX_ROLE = 128;
 
@@ -23,15 +23,15 @@ const failureOf = (error: unknown): { outcome: Outcome; detail: string } =>
     ? { outcome: 'refused', detail: error.message }
     : { outcome: 'failed', detail: 'see the log of the hub' };
 
-/** Clock, and receiver of audit records of calls. */
+/** Clock, and receiver of audit records. */
 export interface CallerDeps {
   readonly clock: Clock;
   readonly onAudit: OnAudit;
 }
 
 /**
- * The sender of a request, with its address and subject. There is one for each request, and its
- * audit record is made from it.
+ * Sender of a request, with address and subject. Each request has one, from which its audit record
+ * is built.
  */
 export class Caller {
   readonly from: string;
@@ -51,28 +51,28 @@ export class Caller {
     return this.#grant?.principal ?? UNKNOWN;
   }
 
-  /** The credential that was accepted; none on open routes. */
+  /** Accepted credential; undefined on open routes. */
   get grant(): Grant | undefined {
     return this.#grant;
   }
 
-  /** Milliseconds since 1970 at which the credential ends; null = it does not. */
+  /** Expiry of the credential, in milliseconds since 1970; null: it does not expire. */
   get expiresAt(): number | null {
     return this.#grant?.expiresAt ?? null;
   }
 
-  /** Names the caller by a credential that was accepted; callers of open routes have none. */
+  /** Sets the accepted credential. Callers of open routes have none. */
   signIn(grant: Grant): void {
     this.#grant = grant;
   }
 
-  /** Names what the request changes; a handler learns that on its way. */
+  /** Sets the object that the request changes. Handlers call it once they know. */
   about(subject: string, detail = ''): void {
     this.#subject = subject;
     this.#detail = detail;
   }
 
-  /** Resolves once the audit record is durable. */
+  /** Writes the audit record. Resolves once it is durable. */
   audit(action: string, outcome: Outcome, detail = this.#detail): Promise<void> {
     const { kind, id, name, grants } = this.principal;
     return this.#deps.onAudit({
@@ -88,10 +88,9 @@ export class Caller {
   }
 
   /**
-   * Runs a piece of work and records its result. Work that cannot be recorded is not reported as
-   * done.
+   * Runs work and records its result. Work that cannot be recorded is not reported as done.
    *
-   * @throws whatever the work throws, after the record is durable
+   * @throws the error of the work, after the record is durable
    */
   async audited<T>(action: string, work: () => Promise<T>): Promise<T> {
     let result: T;
@@ -107,7 +106,7 @@ export class Caller {
   }
 }
 
-/** Gives each request its {@link Caller}; runs before everything that asks for it. */
+/** Adds a {@link Caller} to each request. Must run before its users. */
 export const identifyCaller =
   (deps: CallerDeps): RequestHandler =>
   (req, res, next) => {
@@ -115,5 +114,5 @@ export const identifyCaller =
     next();
   };
 
-/** Reads the caller that authorization has found for a request. */
+/** Returns the caller of a request. */
 export const callerOf = (res: Response): Caller => res.locals['caller'] as Caller;

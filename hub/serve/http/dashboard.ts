@@ -4,12 +4,9 @@ import type { Request, RequestHandler, Response } from 'express';
 import sirv from 'sirv';
 import { PAGE_POLICY } from './headers.ts';
 
-/** Paths that programs call: an unknown one gets a problem, not a page. */
+/** Paths for programs. Unknown ones get a problem instead of a page. */
 const PROGRAMS = /^\/(api|auth|healthz|readyz|metrics)(\/|$)/;
-/**
- * Folder of files whose names Vite gives a hash of their content: the content of a name never
- * changes.
- */
+/** Folder of files with a content hash in their names, which never change. */
 const HASHED = '/assets/';
 
 const NOT_BUILT = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Dashboard not built</title><h1>The dashboard is not built</h1>
@@ -23,11 +20,10 @@ const sendNotBuilt = (res: Response): void => {
 };
 
 /**
- * The dashboard as Vite built it: files as they are, or compressed as the build left them beside;
- * every other path that a browser opens as a page gets index.html, where the router of the
- * dashboard takes over.
+ * Serves the dashboard as built by Vite, with its precompressed files. All other paths that a
+ * browser opens as a page get index.html, whose router handles them.
  *
- * @param folder with index.html; read once, so a new build is served by a hub that starts after it
+ * @param folder folder with index.html; read once, so a new build needs a restart
  */
 export const createDashboard = (folder: string): RequestHandler => {
   const files = existsSync(join(folder, 'index.html')) ? sirv(folder, { brotli: true, gzip: true, etag: true }) : undefined;

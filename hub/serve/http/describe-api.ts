@@ -5,7 +5,7 @@ import type { Route } from './route.ts';
 
 type Json = Record<string, unknown>;
 
-/** Schemas that get a name of their own in the description; what they hold refers to them by it. */
+/** Schemas with a name in the description. Others refer to them by it. */
 const NAMED = {
   AlertCounts: views.AlertCounts,
   AlertLabels: views.AlertLabels,
@@ -73,10 +73,7 @@ const reference = (name: string): string => `#/components/schemas/${name}`;
 
 const withoutIds = ({ $schema: _dialect, $id: _id, ...rest }: Json): Json => rest;
 
-/**
- * Describes all schemas with a single registry, so that a schema within a schema becomes a
- * reference.
- */
+/** Describes all schemas with one registry, so that nested schemas become references. */
 const componentSchemas = (): Json => {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(NAMED)) registry.add(schema, { id });
@@ -123,7 +120,7 @@ const requestBody = ({ body }: Route): Json =>
 const accessOf = ({ access, method }: Route): { fields: Json; problems: readonly ProblemCode[] } => {
   if (access === 'open') return { fields: { security: [] }, problems: [] };
   const role = access === 'signed-in' ? {} : { 'x-fso-role': access };
-  // A session of anybody may be asked for; a foreign page may not change anything with it.
+  // Anyone may ask for their session, but a foreign page must not change anything with it.
   const refused = access !== 'signed-in' || method !== 'get';
   return {
     fields: { security: [{ token: [] }, { session: [] }], ...role },
@@ -151,7 +148,7 @@ const operation = (route: Route): Json => {
   };
 };
 
-/** The OpenAPI 3.1 description of a route table; the same table gives the same text. */
+/** Builds the OpenAPI 3.1 description of a route table. Deterministic. */
 export const describeApi = (routes: readonly Route[]): object => {
   const paths: Record<string, Json> = {};
   for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method]: operation(route) };

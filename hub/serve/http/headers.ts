@@ -4,8 +4,8 @@ import helmet from 'helmet';
 const YEAR_S = 31_536_000;
 
 /**
- * Policy for answers that are no pages: a browser that shows one runs, loads, frames and sends
- * nothing.
+ * Content security policy of answers that are no pages: a browser that shows one runs, loads,
+ * frames and sends nothing.
  */
 const NOTHING = {
   'default-src': ["'none'"],
@@ -15,9 +15,9 @@ const NOTHING = {
 };
 
 /**
- * Policy for the pages of the dashboard: they run, load and call only what this hub serves. The
- * pages have no inline style or script, and no text becomes a script: the browser refuses libraries
- * that would make one (Trusted Types).
+ * Content security policy of the dashboard: pages run, load and call only what this hub serves.
+ * There are no inline styles or scripts, and Trusted Types keep libraries from turning text into
+ * scripts.
  */
 export const PAGE_POLICY = [
   "default-src 'none'",
@@ -35,8 +35,8 @@ export const PAGE_POLICY = [
 ].join(';');
 
 /**
- * Headers of every answer. `same-origin` as the referrer policy, as with `no-referrer` browsers
- * also hide the origin of forms, by which a foreign call is told from an own one.
+ * Sets the security headers of every answer. The referrer policy is `same-origin`: with
+ * `no-referrer` browsers would hide the origin of forms, which is needed to detect foreign calls.
  */
 export const secureHeaders = (publicOrigin: string | undefined): RequestHandler =>
   helmet({
@@ -46,7 +46,7 @@ export const secureHeaders = (publicOrigin: string | undefined): RequestHandler 
     xFrameOptions: { action: 'deny' },
   });
 
-/** Forbids caches to keep answers: each is for its caller only, and soon outdated. */
+/** Forbids caching: every answer is for its caller only, and outdated soon. */
 export const noStore: RequestHandler = (_req, res, next) => {
   res.setHeader('Cache-Control', 'no-store');
   next();

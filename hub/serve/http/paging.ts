@@ -4,21 +4,21 @@ import { z } from 'zod';
 import type { RequestWork } from './limits/request-work.ts';
 import { ApiError } from './problems.ts';
 
-/** Page to read: its size, and the cursor of the page before; absent: the first one. */
+/** Page to read: its size, and the cursor of the previous page; undefined: the first page. */
 export interface PageQuery {
   readonly limit: number;
   readonly cursor?: string | undefined;
 }
 
-/** A cursor that {@link decodeCursor} reads back. */
+/** Creates a cursor that {@link decodeCursor} can read. */
 export const encodeCursor = (key: string): string => Buffer.from(key, 'utf8').toString('base64url');
 
 const notOurs = (): ApiError => new ApiError('bad-request', 'query parameter cursor: is not a cursor of this API');
 
 /**
- * Reads the key in a cursor.
+ * Reads the key from a cursor.
  *
- * @throws ApiError `bad-request` for anything that {@link pageOf} did not make.
+ * @throws ApiError `bad-request` if the cursor is not from {@link pageOf}
  */
 export const decodeCursor = (cursor: string): string => {
   const key = Buffer.from(cursor, 'base64url').toString('utf8');
@@ -27,7 +27,7 @@ export const decodeCursor = (cursor: string): string => {
 };
 
 /**
- * A page of items that are sorted by key. The cursor is the last key of the page, so changes in
+ * Returns a page of items sorted by key. The cursor is the last key of the page, so changes in
  * between shift nothing.
  */
 export const pageOf = <T>(items: readonly T[], keyOf: (item: T) => string, { limit, cursor }: PageQuery): Page<T> => {
@@ -36,16 +36,13 @@ export const pageOf = <T>(items: readonly T[], keyOf: (item: T) => string, { lim
   return { items: rest.slice(0, limit), total: items.length, next: nextCursor(rest, keyOf, limit) };
 };
 
-/** Cursor behind the first `limit` items, if there are more. */
+/** Cursor after the first `limit` items; null: no more items. */
 export const nextCursor = <T>(items: readonly T[], keyOf: (item: T) => string, limit: number): string | null => {
   const last = items[limit - 1];
   return items.length > limit && last !== undefined ? encodeCursor(keyOf(last)) : null;
 };
 
-/**
- * Cursor of a search that was asked for one item more than `limit`, and may have ended before it
- * found enough.
- */
+/** Cursor of a search that was asked for `limit` + 1 items and may have ended early. */
 export const searchCursor = <T>(
   items: readonly T[],
   keyOf: (item: T) => string,
@@ -57,26 +54,26 @@ export const searchCursor = <T>(
 
 type SortValue = string | number;
 
-/** Value that sorts behind every time, in ms since 1970. */
+/** Sort value after every time, in milliseconds since 1970. */
 export const NEVER = Number.MAX_SAFE_INTEGER;
 
 /**
- * Orders of a list. Items with equal values are sorted by the key, which is unique. All values of
- * one order have the same type.
+ * Sort orders of a list. Items with equal values are sorted by their unique key. All values of one
+ * order have the same type.
  */
 export interface Orders<T, S extends string> {
   readonly keyOf: (item: T) => string;
   readonly by: Readonly<Record<S, (item: T) => SortValue>>;
   /**
-   * Weight of an item that can be very large: a page ends before `limit` when its items weigh more
+   * Weight of an item that can be very large. A page ends before `limit` if its items weigh more
    * than 1000.
    */
   readonly weightOf?: (item: T) => number;
 }
 
-/** Page to read, in which order. */
+/** Page to read, with its sort order. */
 export interface SortedQuery<S extends string> extends PageQuery {
-  /** Order of the items; a leading `-` reverses it, keys too. */
+  /** Sort order; a leading `-` reverses it, including keys. */
   readonly sort: S | `-${S}`;
 }
 
@@ -87,10 +84,10 @@ interface Place {
 
 const Cursor = z.tuple([z.string(), z.union([z.string(), z.number()]), z.string()]);
 
-/** Weight after which a page ends in lists whose items differ much in size. */
+/** Maximum weight of a page in lists whose items differ much in size. */
 const MAX_WEIGHT = 1000;
 
-/** Number of the first items that fit on a page: at least one. */
+/** Number of first items that fit on a page, at least one. */
 const fitting = (weights: readonly number[]): number => {
   let weight = 0;
   const end = weights.findIndex((each, at) => {
@@ -130,10 +127,10 @@ interface Placed<T> extends Place {
 }
 
 /**
- * A page of a list in the order that the query requests. Items are added one by one in any order,
- * and only those that may be on the page are kept. The cursor is the value and key of the last item
- * of the page: added or removed items shift nothing, but an item whose own value moves past the
- * cursor is left out or appears twice.
+ * Page of a list in the requested order. Items are added in any order, and only those that may be
+ * on the page are kept. The cursor is the value and key of the last item of the page. Added or
+ * removed items shift nothing, but an item whose own value moves across the cursor is skipped or
+ * appears twice.
  */
 export class SortedPage<T, S extends string> {
   readonly #orders: Orders<T, S>;
@@ -142,13 +139,13 @@ export class SortedPage<T, S extends string> {
   readonly #compare: (a: Place, b: Place) => number;
   readonly #after: Place | undefined;
   #total = 0;
-  /** Items behind the cursor. */
+  /** Number of items after the cursor. */
   #behind = 0;
   #kept: Placed<T>[] = [];
-  /** Bound of the page: only items before it are on the page. */
+  /** Bound of the page: only items before it can be on the page. */
   #bound: Place | undefined;
 
-  /** @throws ApiError `bad-request` for a cursor of another order, or of none */
+  /** @throws ApiError `bad-request` for a cursor of another order, or an invalid one */
   constructor(orders: Orders<T, S>, query: SortedQuery<S>) {
     const { sort, cursor } = query;
     const descending = sort.startsWith('-');
@@ -169,7 +166,7 @@ export class SortedPage<T, S extends string> {
     if (this.#kept.length >= Math.max(2 * this.#query.limit, MIN_KEPT)) this.#bound = this.#keepFirst();
   }
 
-  /** The page, once all items have come. */
+  /** Returns the page, after all items were added. */
   end(): Page<T> {
     this.#keepFirst();
     const { weightOf = () => 0 } = this.#orders;
@@ -182,29 +179,30 @@ export class SortedPage<T, S extends string> {
     };
   }
 
-  /** @returns the last one that is kept */
+  /** Drops items beyond the page. @returns the last kept item */
   #keepFirst(): Place | undefined {
     this.#kept = this.#kept.sort(this.#compare).slice(0, this.#query.limit);
     return this.#kept.at(-1);
   }
 }
 
-/** Selection and order of the items of a list. */
+/** Filter and sort orders of a list. */
 export interface ListOf<T, S extends string> {
   readonly matches: (item: T) => boolean;
   readonly orders: Orders<T, S>;
   readonly query: SortedQuery<S>;
 }
 
-/** The part of a route's input that reading a list needs. */
+/** Part of a route's input that is needed to read a list. */
 export interface ListInput {
   readonly work: RequestWork;
   readonly signal: AbortSignal;
 }
 
 /**
- * Reads a page of a list, in slices of time. @throws ApiError as {@link SortedPage}; the signal's
- * reason
+ * Reads a page of a list in time slices.
+ *
+ * @throws ApiError as {@link SortedPage}; the signal's reason
  */
 export const listPage = async <T, S extends string>(
   items: Iterable<T>,
@@ -216,9 +214,7 @@ export const listPage = async <T, S extends string>(
   return page.end();
 };
 
-/**
- * The parameter `sort` for these orders, the first of which is the default unless another is given.
- */
+/** Creates the parameter `sort`. The first order is the default unless another is given. */
 export const sortParameter = <const S extends string>(names: readonly [S, ...S[]], preferred: S | `-${S}` = names[0]) => {
   const both = names.flatMap((name): (S | `-${S}`)[] => [name, `-${name}`]);
   return z
@@ -230,18 +226,17 @@ export const sortParameter = <const S extends string>(names: readonly [S, ...S[]
 };
 
 /**
- * The text of a cursor of a list that is ordered by a number, and that can be read in more than one
- * order.
+ * Creates the text of a cursor for a list that is ordered by number and can be read in several
+ * orders.
  */
 export const cursorText = (number: number, order: string): string => `${order} ${number}`;
 
 /**
- * Reads a cursor of a list.
+ * Reads the number from a cursor of a list that is ordered by number.
  *
- * @param order that of {@link cursorText}, if the list has several
- * @returns the number behind a cursor of a list that is ordered by a number; undefined: from the
- * beginning
- * @throws ApiError `bad-request` for any other, also for one of another order
+ * @param order same as for {@link cursorText}, if the list has several
+ * @returns undefined: start at the beginning
+ * @throws ApiError `bad-request` for any other cursor, also of another order
  */
 export const numberOf = (cursor: string | undefined, order?: string): number | undefined => {
   if (cursor === undefined) return undefined;

@@ -1,7 +1,7 @@
 import { ResourceName } from '@fso/shared/api';
 import { z } from 'zod';
 
-/** A number in a query parameter, which arrives as text. */
+/** Number in a query parameter, which arrives as text. */
 export const wholeNumber = ({ digits, min, max = Number.MAX_SAFE_INTEGER }: { digits: number; min: number; max?: number }) =>
   z
     .string()
@@ -9,13 +9,13 @@ export const wholeNumber = ({ digits, min, max = Number.MAX_SAFE_INTEGER }: { di
     .transform(Number)
     .pipe(z.int().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
 const Limit = wholeNumber({ digits: 6, min: 1, max: 500 }).default(100);
-/** Parameters of every list that has pages. */
+/** Parameters of all paged lists. */
 export const paging = {
   limit: Limit.describe('Items of a page, 1 to 500.'),
   cursor: z.string().max(4096).optional().describe('`next` of the page before.'),
 };
 
-/** Text without control characters: no name has any, and a database takes no NUL. */
+/** Text without control characters: names have none, and PostgreSQL does not accept NUL. */
 export const Text = z.string().regex(/^\P{Cc}*$/u, 'must not have control characters');
 
 /** Query parameter: part of a name. Optional. */
@@ -26,7 +26,7 @@ export const PolicyKeyParameter = Text.min(1)
   .optional()
   .describe("Name of a policy; outside of the agent's namespace, namespace/name.");
 
-/** Query of a list that has pages and no filters. */
+/** Query of a paged list without filters. */
 export const PageQuery = z.strictObject(paging);
 
 /** A time, in UTC. */
@@ -49,7 +49,7 @@ export const eventFilters = {
 /** Query of the list of events. */
 export const EventQuery = z.strictObject({ ...eventFilters, ...paging });
 
-/** Drops the absent parameters of a query. */
+/** Removes the undefined parameters of a query. */
 export const withoutAbsent = <Q extends object>(query: Q): { [K in keyof Q]?: NonNullable<Q[K]> } =>
   Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as { [K in keyof Q]?: NonNullable<Q[K]> };
 
@@ -58,12 +58,12 @@ export const NameParams = z.strictObject({ name: z.string().max(253) });
 /** Path parameters of routes to an object by namespace and name. */
 export const NamespacedNameParams = z.strictObject({ namespace: z.string().max(253), name: z.string().max(253) });
 
-/** Whether a name contains a text, upper and lower case alike; undefined is in every name. */
+/** Whether a name contains a text, ignoring case; true for undefined. */
 export const includesText = (name: string, q: string | undefined): boolean =>
   q === undefined || name.toLowerCase().includes(q.toLowerCase());
 
 /** Query parameter: `true` or `false`, as a boolean. */
 export const Flag = z.stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive' });
 
-/** Whether a value passes a filter; undefined passes every value. */
+/** Whether a value matches a filter; true for undefined. */
 export const matches = <T>(filter: T | undefined, value: T): boolean => filter === undefined || filter === value;

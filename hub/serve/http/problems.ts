@@ -4,7 +4,7 @@ import { escapeHtml } from '@fso/shared/encoding';
 import type { Logger } from '@fso/shared/runtime';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 
-/** Every error the API answers with. The only place that knows HTTP statuses of errors. */
+/** All errors of the API. No other place knows their HTTP statuses. */
 export const PROBLEMS = {
   'bad-request': { status: 400, title: 'The request cannot be understood' },
   'login-failed': { status: 400, title: 'The login did not succeed' },
@@ -27,7 +27,7 @@ export type ProblemCode = keyof typeof PROBLEMS;
 /** Media type of the API's errors. */
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** Error that the API answers as problem+json (RFC 9457). */
+/** Error that is answered as problem+json (RFC 9457). */
 export class ApiError extends Error {
   readonly code: ProblemCode;
   readonly headers: Readonly<Record<string, string>>;
@@ -41,16 +41,16 @@ export class ApiError extends Error {
   }
 }
 
-/** Throws the error of a request for what does not exist. @throws ApiError `not-found` */
+/** Throws the error for an object that does not exist. @throws ApiError `not-found` */
 export const notFound = (what: string): never => {
   throw new ApiError('not-found', `There is no ${what}.`);
 };
 
 const REQUEST_ID = /^[\w.-]{1,64}$/;
-/** Reads the id of a request, which errors and log lines carry. */
+/** Id of a request, which errors and log lines contain. */
 export const requestIdOf = (res: Response): string => String(res.getHeader('X-Request-Id') ?? '');
 
-/** Takes the caller's X-Request-Id when it is harmless, else makes one; the answer carries it. */
+/** Uses the caller's X-Request-Id if it is harmless, or creates an id. The answer contains it. */
 export const requestId: RequestHandler = (req, res, next) => {
   const given = req.get('X-Request-Id');
   res.setHeader('X-Request-Id', given !== undefined && REQUEST_ID.test(given) ? given : randomUUID());
@@ -59,7 +59,7 @@ export const requestId: RequestHandler = (req, res, next) => {
 
 const toApiError = (error: unknown): ApiError => {
   if (error instanceof ApiError) return error;
-  // What express and its parts throw themselves (a malformed %-escape, say) carries a client
+  // Errors thrown by express and its parsers, such as for a malformed %-escape, carry a client
   // status.
   const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
   if (status === 413) return new ApiError('too-large', 'The body is larger than this call takes.');
@@ -70,11 +70,11 @@ const toApiError = (error: unknown): ApiError => {
   return new ApiError('internal', 'See the log of the hub under this request id.');
 };
 
-/** Whether the work on a call was stopped because its caller has left. */
+/** Whether a call was aborted because its caller has left. */
 const isLeft = (error: unknown, res: Response): boolean => res.destroyed && error instanceof Error && error.name === 'AbortError';
 
 /**
- * Answers errors of routes as problem+json. RFC 9457. Unexpected errors are logged whole and
+ * Answers errors of routes as problem+json (RFC 9457). Unexpected errors are logged in full and
  * answered without their text.
  */
 export const problemHandler =
@@ -98,8 +98,9 @@ export const problemHandler =
   };
 
 /**
- * Shows a person why a login failed. @returns false for a caller that is no browser, which gets
- * nothing
+ * Answers a failed login with a page.
+ *
+ * @returns false if the caller is no browser; nothing is sent then
  */
 export const sendProblemPage = (req: Request, res: Response, { code, message, headers }: ApiError): boolean => {
   if (req.accepts(['json', 'html']) !== 'html') return false;

@@ -3,9 +3,9 @@ import type { RequestHandler } from 'express';
 import { Histogram, type Registry } from 'prom-client';
 
 /**
- * Measures the requests of each route; registers its histogram, so once per registry.
+ * Measures the requests of each route. Registers its histogram: call once per registry.
  *
- * @returns by a route's pattern, which is the label: never the path that was asked for
+ * @returns handler by route pattern, which is the label; the requested path never is
  */
 export const createRequestTimer = ({ registry, clock }: { registry: Registry; clock: Clock }): ((path: string) => RequestHandler) => {
   const duration = new Histogram({

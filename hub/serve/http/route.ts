@@ -6,23 +6,23 @@ import { type RequestWork, workOf } from './limits/request-work.ts';
 import type { SlotKind } from './limits/slots.ts';
 import { ApiError, type ProblemCode } from './problems.ts';
 
-/** The least role; `signed-in`: anybody whom the hub knows; `open`: everybody. */
+/** Least role for a route; `signed-in`: any authenticated caller; `open`: everyone. */
 export type RouteAccess = Role | 'signed-in' | 'open';
 
 /**
- * Treatment of callers who see a part of the fleet. `scoped`: the route works on that part, and
- * nothing else exists for it. `global`: it is about the whole hub, and for callers with a role for
- * everything. `public`: it says nothing about the fleet, or authenticates its caller otherwise.
+ * Treatment of callers who see only a part of the fleet. `scoped`: the route works on that part.
+ * `global`: the route concerns the whole hub and needs a role for everything. `public`: the route
+ * reveals nothing about the fleet, or authenticates callers differently.
  */
 export type RouteScope = 'scoped' | 'global' | 'public';
 
-/** Treatment of a route that is served from the whole hub alone. */
+/** Scope of a route that is served only from the whole hub. */
 export type HubScope = Exclude<RouteScope, 'scoped'>;
 
 /**
- * An entry of the route table: express serves it, OpenAPI describes it.
+ * Entry of the route table, which express serves and OpenAPI describes.
  *
- * @typeParam D dependencies of its handler: a small interface of the package that the route is in
+ * @typeParam D dependencies of its handler: a small interface in the file of the route
  */
 export interface Route<in D = never, out S extends RouteScope = RouteScope> {
   readonly method: 'get' | 'post' | 'delete';
@@ -34,19 +34,19 @@ export interface Route<in D = never, out S extends RouteScope = RouteScope> {
   readonly tag: 'policies' | 'clusters' | 'alerts' | 'hub' | 'audit' | 'access' | 'operations';
   readonly access: RouteAccess;
   readonly scope: S;
-  /** Kind of the slots that its calls share; absent: they take none. */
+  /** Kind of slots that its calls share; undefined: none. */
   readonly slots?: SlotKind;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
-  /** JSON of at most {@link MAX_BODY_BYTES}. */
+  /** JSON body of at most {@link MAX_BODY_BYTES}. */
   readonly body?: z.ZodObject;
   readonly response: RouteResponse;
-  /** Problems beyond those that every route can answer with; absent: none. */
+  /** Problems besides those of every route; undefined: none. */
   readonly problems?: readonly ProblemCode[];
   readonly handler: (deps: D) => RequestHandler;
 }
 
-/** A response of a route, for the OpenAPI document. */
+/** Response of a route, for the OpenAPI document. */
 export interface RouteResponse {
   readonly status: number;
   readonly description: string;
@@ -68,18 +68,18 @@ export type RouteHead<P extends Shape, Q extends Shape, B extends Shape = undefi
   readonly problems?: readonly ProblemCode[];
 };
 
-/** Head of a route that reads the part of the fleet which its caller sees. */
+/** Head of a route that reads the visible part of the fleet. */
 export const SCOPED_READ = { method: 'get', access: 'viewer', scope: 'scoped' } as const;
-/** Head of a route that lists such a part: it takes a slot. */
+/** Head of a route that lists the visible part of the fleet. It needs a slot. */
 export const SCOPED_LIST = { ...SCOPED_READ, slots: 'list' } as const;
-/** Head of a route that reads something about the whole hub. */
+/** Head of a route that reads data of the whole hub. */
 export const GLOBAL_READ = { method: 'get', access: 'viewer', scope: 'global' } as const;
-/** A change of the hub itself, by an administrator. */
+/** Head of a route by which an administrator changes the hub. */
 export const ADMIN_CHANGE = { access: 'admin', scope: 'global' } as const;
-/** A call without a credential, which holds nothing of the fleet. */
+/** Head of a route without authentication and without data of the fleet. */
 export const ANONYMOUS_CALL = { access: 'open', scope: 'public' } as const;
 
-/** All problems of a query in one line, each naming its parameter. */
+/** Joins all problems of a query in one line, each with its parameter. */
 const describeIssues = (error: z.ZodError): string =>
   error.issues
     .map((issue) =>
@@ -94,21 +94,21 @@ const parse = <S extends Shape>(schema: S, value: unknown, what: string): Parsed
   return result.data as Parsed<S>;
 };
 
-/** Input of a route, validated by its schemas. */
+/** Validated input of a route. */
 export interface RouteInput<P extends Shape, Q extends Shape, B extends Shape> {
   readonly params: Parsed<P>;
   readonly query: Parsed<Q>;
   readonly body: Parsed<B>;
   readonly caller: Caller;
   readonly work: RequestWork;
-  /** Aborted when the caller is gone. */
+  /** Aborted when the caller leaves. */
   readonly signal: AbortSignal;
 }
 
 /**
  * Creates a signal for the reader of an answer.
  *
- * @returns aborted when nobody reads the answer any more
+ * @returns a signal that aborts when the response is closed
  */
 export const untilClosed = (res: Response): AbortSignal => {
   const gone = new AbortController();
@@ -132,7 +132,7 @@ export const parseBody = async <B extends z.ZodObject>(schema: B, req: Request, 
 
 const readForm = express.urlencoded({ limit: 8192, extended: false });
 
-/** Returns a field of a form; `` where the form does not have it. @throws ApiError `too-large` */
+/** Returns a field of a form; `` if it is missing. @throws ApiError `too-large` */
 export const parseFormField = async (name: string, req: Request, res: Response): Promise<string> => {
   await new Promise<void>((resolve, reject) => readForm(req, res, (error) => (error ? reject(error) : resolve())));
   const field: unknown = Reflect.get(Object(req.body), name);
@@ -147,8 +147,8 @@ const problemsOf = ({ query, body, slots, problems = [] }: RouteHead<Shape, Shap
 ];
 
 /**
- * A route that answers with JSON of one schema. One that changes something is recorded before it
- * answers; not an open one, as everybody could fill the record with such.
+ * Creates a route that answers with JSON of one schema. A change is recorded before the answer,
+ * except on open routes, through which anyone could fill the audit log.
  */
 export const jsonRoute = <D, S extends RouteScope, P extends Shape, Q extends Shape, R extends z.ZodType, B extends Shape = undefined>(
   head: RouteHead<P, Q, B, S>,
@@ -178,8 +178,8 @@ export const jsonRoute = <D, S extends RouteScope, P extends Shape, Q extends Sh
 });
 
 /**
- * A route that only reads and writes its answer itself: a file, or one of several formats. `schema`
- * is that of its JSON.
+ * Creates a reading route that writes its answer itself: a file, or one of several formats.
+ * `schema` describes its JSON.
  */
 export const rawRoute = <D, S extends RouteScope, P extends Shape, Q extends Shape>(
   head: Omit<RouteHead<P, Q, undefined, S>, 'body'> & { readonly method: 'get' },

@@ -5,29 +5,32 @@ import { sameSecret } from '../../access/index.ts';
 import { ApiError } from './problems.ts';
 
 /**
- * Largest body of a webhook that is read. GitHub sends at most 25 MB
+ * Maximum size of a webhook body, in bytes. GitHub sends at most 25 MB
  * (https://docs.github.com/webhooks/webhook-events-and-payloads).
  */
 export const MAX_WEBHOOK_BYTES: number = 25 * 1024 * 1024;
 /**
- * Bytes of a body that are kept to read; a longer body counts as a push to the ref that the hub
- * follows.
+ * Maximum size of a body that is parsed, in bytes. A longer body counts as a push to the followed
+ * ref.
  */
 const MAX_KEPT_BYTES = 1024 * 1024;
-/** Greatest age of a signature, as in Standard Webhooks. */
+/** Maximum age of a signature in seconds, as in Standard Webhooks. */
 const MAX_AGE_S = 300;
 
 const LOOPBACK = /^(::1|(::ffff:)?127(\.\d{1,3}){3})$/;
 
-/** A proxy on the same machine also comes from loopback, but says for whom. */
+/**
+ * Whether a request comes from this machine. A proxy on this machine adds a header with the
+ * client's address.
+ */
 const isLoopback = (req: Request): boolean =>
   LOOPBACK.test(req.socket.remoteAddress ?? '') && req.get('Forwarded') === undefined && req.get('X-Forwarded-For') === undefined;
 
-/** A way to sign: the text that goes through the HMAC before the body, and the expected results. */
+/** Signature scheme: the text that precedes the body in the HMAC, and the signatures sent. */
 interface Scheme {
   readonly key: string | Buffer;
   readonly prefix: string;
-  /** The signatures that were sent; one that fits is enough. */
+  /** Signatures that were sent. One valid signature is enough. */
   readonly given: readonly string[];
   readonly encoding: 'hex' | 'base64';
 }
@@ -35,9 +38,9 @@ interface Scheme {
 const HEX = /^[0-9a-f]{64}$/;
 
 /**
- * GitLab's signing tokens (https://docs.gitlab.com/user/project/integrations/webhooks/) follow
- * Standard Webhooks: `v1,<base64>` over `<id>.<timestamp>.<body>`, with the bytes behind `whsec_`
- * as the key.
+ * Returns the scheme of GitLab's signing tokens
+ * (https://docs.gitlab.com/user/project/integrations/webhooks/), which follow Standard Webhooks:
+ * `v1,<base64>` over `<id>.<timestamp>.<body>`. The key is the decoded part after `whsec_`.
  */
 const standardScheme = (req: Request, secret: string, clock: Clock): Scheme | undefined => {
   const [id, timestamp] = [req.get('webhook-id'), req.get('webhook-timestamp')];
@@ -48,20 +51,21 @@ const standardScheme = (req: Request, secret: string, clock: Clock): Scheme | un
   return { key, prefix: `${id}.${timestamp}.`, given, encoding: 'base64' };
 };
 
-/** GitHub: `sha256=<hex>`. Gitea, Forgejo: `<hex>`. All HMAC-SHA256 over the body. */
+/**
+ * Returns the scheme of GitHub (`sha256=<hex>`), Gitea and Forgejo (`<hex>`): HMAC-SHA256 over the
+ * body.
+ */
 const hexScheme = (req: Request, secret: string): Scheme | undefined => {
   const github = req.get('X-Hub-Signature-256');
   const given = github === undefined ? (req.get('X-Forgejo-Signature') ?? req.get('X-Gitea-Signature')) : /^sha256=(.*)$/.exec(github)?.[1];
   return given !== undefined && HEX.test(given) ? { key: secret, prefix: '', given: [given], encoding: 'hex' } : undefined;
 };
 
-/**
- * A signature that was sent decides; GitLab's plain token is only looked at where there is none.
- */
+/** Selects the scheme. If there is a signature, GitLab's plain token is ignored. */
 const schemeOf = (req: Request, secret: string, clock: Clock): Scheme | undefined =>
   req.get('webhook-signature') === undefined ? hexScheme(req, secret) : standardScheme(req, secret, clock);
 
-/** The body as it came, hashed on the way; its text where it is short enough to look at. */
+/** Reads and hashes the body. @returns its text if it is short enough to parse */
 const readBody = async (req: Request, hmac: Hmac | undefined, limit: number): Promise<string> => {
   let size = 0;
   let kept: Buffer[] = [];
@@ -87,7 +91,7 @@ const readSigned = async (req: Request, scheme: Scheme, limit: number): Promise<
   throw refuse(REFUSED);
 };
 
-/** Secret of webhooks, and the largest body, in bytes. */
+/** Secret of webhooks, and the maximum body size in bytes. */
 export interface WebhookOptions {
   readonly secret: string | undefined;
   readonly clock: Clock;
@@ -95,9 +99,9 @@ export interface WebhookOptions {
 }
 
 /**
- * Lets a webhook through or throws.
+ * Authenticates a webhook and reads its body.
  *
- * @returns its body; empty where that is too long to look at
+ * @returns the body; empty if it is too long to parse
  * @throws ApiError `webhook-refused` or `too-large`
  */
 export const readWebhook = async (req: Request, options: WebhookOptions): Promise<string> => {
@@ -113,15 +117,15 @@ export const readWebhook = async (req: Request, options: WebhookOptions): Promis
   throw refuse(REFUSED);
 };
 
-/** The part of a webhook's content that decides whether a fetch follows. */
+/** Content of a webhook that decides whether to fetch. */
 export interface Push {
   /** Name of the event, if the sender gives it. */
   readonly event: string | undefined;
-  /** e.g. refs/heads/main */
+  /** Full name of the ref, such as refs/heads/main. */
   readonly ref: string | undefined;
-  /** owner/name */
+  /** Owner and name of the repository, such as owner/name. */
   readonly repository: string | undefined;
-  /** Commit that the ref has now. */
+  /** Commit to which the ref now points. */
   readonly revision: string | undefined;
 }
 
@@ -133,7 +137,10 @@ const field = (value: unknown, ...path: string[]): unknown =>
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 const REVISION = /^(?!0+$)[0-9a-f]{40}([0-9a-f]{24})?$/;
 
-/** JSON, or JSON in a form's field `payload`, which GitHub and Gitea send if configured so. */
+/**
+ * Parses JSON, or JSON in the form field `payload`, which GitHub and Gitea can be configured to
+ * send.
+ */
 const parse = (body: string): unknown => {
   try {
     return JSON.parse(body.startsWith('payload=') ? (new URLSearchParams(body).get('payload') ?? '') : body);
@@ -142,7 +149,7 @@ const parse = (body: string): unknown => {
   }
 };
 
-/** Reads a webhook's headers and content; nothing here is trusted, so all fields may be absent. */
+/** Reads headers and content of a webhook. Nothing is trusted, so all fields may be undefined. */
 export const readPush = (req: Request, body: string): Push => {
   const payload = parse(body);
   const revision = text(field(payload, 'after'));
@@ -161,9 +168,9 @@ const pathOf = (url: string): string =>
     .toLowerCase();
 
 /**
- * Reason why a push does not concern this hub; undefined if it does or may: a field that the sender
- * leaves out is no reason. Hosts are not compared, as the hub may reach the server under another
- * name than the server's own.
+ * Returns the reason why a push does not concern this hub; undefined: it may. Fields that the
+ * sender omits are ignored. Hosts are not compared, because the hub may reach the Git server under
+ * another name.
  */
 export const whyIgnored = ({ event, ref, repository }: Push, wanted: { url: string; ref: string }): string | undefined => {
   if (event !== undefined && !PUSHES.has(event.toLowerCase())) return `the event ${event.slice(0, 100)} is no push`;

@@ -18,19 +18,22 @@ import { problemText } from './hub-issues.ts';
 type Finding = Omit<Issue, 'severity' | 'labels'>;
 type Condition = NonNullable<ClusterRecord['report']>['conditions'][number];
 
-/** The findings of most clusters: one list for all of them. */
+/** Shared by most clusters, which have no findings. */
 const NONE: readonly Finding[] = [];
 const NO_ISSUES: readonly Issue[] = [];
 
 const NO_COMMIT = 'no commit';
 
 /**
- * A finding that the hub itself observes and is thus current. Reports of the agent are current only
- * while it is connected and observes its cluster.
+ * Creates a finding that the hub observes itself, which is therefore current. Findings of an agent
+ * are current only while it is connected and observes its cluster.
  */
 const known = (alert: AlertName, problem: string, since: string | null): Finding => ({ alert, problem, since, isCurrent: true });
 
-/** A pause of the hub itself is over before anyone could do something about it. */
+/**
+ * Returns the finding of a cluster that is not observed. A pause of the hub is excluded, because it
+ * is over before anyone could act.
+ */
 const observationIssue = ({ notObserved }: ClusterRecord): readonly Finding[] => {
   if (notObserved === null || notObserved.what.includes(HUB_PAUSE)) return NONE;
   const problem = `Not observed: its agent does not know how it is now. Out of date: ${notObserved.what.join(', ')}.`;
@@ -49,22 +52,22 @@ const connectionIssue = ({ record }: ClusterEntry): readonly Finding[] => {
 };
 
 /**
- * Whether a cluster has not accepted the revision that it is to have. A disconnected cluster keeps
- * the revision that it accepted last.
+ * Whether a cluster has not accepted the commit that it should have. A disconnected cluster keeps
+ * the commit that it accepted last.
  */
 const isBehind = (entry: ClusterEntry): boolean =>
   connectionOf(entry.record) !== 'NeverSeen' && acceptedRevision(entry.record) !== revisionFor(entry);
 
 /**
- * Says of an agent that waits for an approval that it does. Names of approvers are for those who
- * see the whole fleet.
+ * Text for an agent that waits for an approval. Names of approvers are only for those who see the
+ * whole fleet.
  */
 const describeHeld = ({ record }: ClusterEntry): string =>
   record.report?.held === undefined ? '' : ' Its agent waits for an approval: `fso rollout status` says for which.';
 
 const registrationIssues = (entry: ClusterEntry): readonly Finding[] => {
   const { registration, desired, record, retired } = entry;
-  // Before the hub has read the repository it does not know who is registered.
+  // Registrations are unknown until the repository has been read.
   if (desired === null) return NONE;
   if (registration === undefined) {
     const counted = retired ? ' The fleet is counted without it; what is shown of it is its last report.' : '';
@@ -84,7 +87,7 @@ const refusalIssue = ({ record }: ClusterEntry): readonly Finding[] => {
   return [{ ...known('CommitRefused', problem, time), revision }];
 };
 
-/** A commit that the agent took although its signature is bad. */
+/** Returns the finding of a commit that the agent accepted although its signature is invalid. */
 const verificationIssue = ({ record }: ClusterEntry): readonly Finding[] => {
   const { verification, verificationReason = 'the check of its signature failed', revision } = record.report ?? {};
   if (verification !== 'failed') return NONE;
@@ -94,7 +97,7 @@ const verificationIssue = ({ record }: ClusterEntry): readonly Finding[] => {
 
 interface ConditionRule {
   readonly alert: AlertName;
-  /** Status that is an issue. */
+  /** Status of the condition that is an issue. */
   readonly status: 'True' | 'False';
   readonly text: string;
 }
@@ -108,7 +111,7 @@ const CONDITION_RULES: ReadonlyMap<string, ConditionRule> = new Map<string, Cond
   ]),
 ]);
 
-/** Issues from the conditions that were last reported, also of a cluster that is gone. */
+/** Returns the findings of the conditions reported last, also for disconnected clusters. */
 const conditionIssues = ({ record }: ClusterEntry): readonly Finding[] => {
   const isCurrent = isKnown(record);
   const find = ({ type, status, reason, message, lastTransitionTime: since }: Condition): Finding | readonly Finding[] => {
@@ -150,19 +153,22 @@ const certificateIssue = ({ record }: ClusterEntry, nowMs: number): readonly Fin
   return [known('CertificateExpiring', `The certificate of its agent ends at ${expires} and should have been renewed.`, null)];
 };
 
-/** Fewer refusals in ten minutes are no rise: one owner that is tried again has as many. */
+/**
+ * Minimum number of refusals in ten minutes for a rise. A single owner that retries causes that
+ * many.
+ */
 const LEAST_RECENT = 20;
-/** Minutes for which they are counted before ten of them can be twice as fast. */
+/** Minutes of counting that are needed to compare the last ten minutes with the rest. */
 const COMPARABLE_MINUTES = 20;
 
 /**
- * Whether it is not known if refusals rise: nobody counts them, or an agent began to, which says
- * nothing about what the one before it saw.
+ * Whether a rise of refusals cannot be determined: they are not counted, or the agent started
+ * counting recently.
  */
 export const isRiseUnknown = ({ record }: ClusterEntry): boolean =>
   denialsKnownOf(record) === 'Unknown' || (record.report?.denials?.minutes ?? COMPARABLE_MINUTES) < COMPARABLE_MINUTES;
 
-/** Refusals that come twice as fast as within the hour. */
+/** Returns the finding that refusals are twice as frequent as within the hour. */
 const denialsIssue = (entry: ClusterEntry): readonly Finding[] => {
   const counted = countedIn(entry);
   if (counted === undefined) return NONE;
@@ -173,11 +179,11 @@ const denialsIssue = (entry: ClusterEntry): readonly Finding[] => {
   return [{ alert: 'DenialsRise', problem, since: null, isCurrent: true, count: recent }];
 };
 
-/** Policies of a cluster that the hub does not keep. */
+/** Returns the finding that the hub does not keep some policies of a cluster. */
 const keepIssue = ({ record: { notKept } }: ClusterEntry): readonly Finding[] =>
   notKept === null ? NONE : [known('PoliciesNotKept', notKeptText(notKept), null)];
 
-/** Labels of everything that is wrong in a cluster. */
+/** Labels of all issues of a cluster. */
 export const clusterLabels = ({ record, registration }: ClusterEntry): AlertLabels => {
   const regions = registration?.spec.regions ?? [];
   const team = registration?.metadata.labels?.['team'];
@@ -194,7 +200,7 @@ const issuesOf = (cluster: ClusterEntry, findings: readonly Finding[]): readonly
   return findings.map((finding) => ({ ...finding, severity: ALERT_RULES[finding.alert].severity, labels }));
 };
 
-/** Findings that do not depend on the time, in the order in which they are listed. */
+/** Sources of findings that do not depend on the time, in listing order. */
 const LASTING: readonly ((cluster: ClusterEntry) => readonly Finding[])[] = [
   connectionIssue,
   registrationIssues,
@@ -208,18 +214,22 @@ const LASTING: readonly ((cluster: ClusterEntry) => readonly Finding[])[] = [
   keepIssue,
 ];
 
-/** Lists the issues of a cluster itself that do not depend on the time. */
+/** Lists the issues of the cluster itself that do not depend on the time. */
 export const listLastingIssues = (cluster: ClusterEntry): readonly Issue[] =>
   issuesOf(
     cluster,
     LASTING.flatMap((find) => find(cluster)),
   );
 
-/** Lists the issues of a cluster itself that come by themselves. @param nowMs since 1970 */
+/**
+ * Lists the issues of the cluster itself that depend on the time.
+ *
+ * @param nowMs milliseconds since 1970
+ */
 export const listTimedIssues = (cluster: ClusterEntry, nowMs: number): readonly Issue[] =>
   issuesOf(cluster, certificateIssue(cluster, nowMs));
 
-/** Lists the issues of a cluster itself. @param nowMs time that certificates are compared with */
+/** Lists the issues of the cluster itself. @param nowMs time for the expiry of certificates */
 export const listClusterIssues = (cluster: ClusterEntry, nowMs: number): Issue[] => [
   ...listLastingIssues(cluster),
   ...listTimedIssues(cluster, nowMs),

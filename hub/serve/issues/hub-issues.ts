@@ -30,7 +30,7 @@ const rejectionText = ({ commit, problems }: NonNullable<SourceView['rejected']>
   return `Commit ${shortRevision(commit.revision)} by ${commit.author} was rejected: ${reason}${more}`;
 };
 
-/** Lists the issues of a source: unreachable, a rejected commit, one that is not trusted. */
+/** Lists the issues of a source: unreachable repository, rejected commit, untrusted commit. */
 export const listSourceIssues = ({ error, rejected, verification, revision }: SourceView): Issue[] => [
   ...(error === null ? [] : [issueOf('SourceUnreachable', error.message, { since: error.since })]),
   ...(rejected === null ? [] : [issueOf('CommitRejected', rejectionText(rejected), { revision: rejected.commit.revision })]),
@@ -39,7 +39,7 @@ export const listSourceIssues = ({ error, rejected, verification, revision }: So
     : []),
 ];
 
-/** Lists the failed gate that keeps a rollout from going on. */
+/** Lists the issue of a failed gate that halts the rollout. */
 export const listRolloutIssues = ({ halted, revision }: Pick<RolloutView, 'halted' | 'revision'>): Issue[] => {
   if (halted === null) return [];
   const named = halted.clusters.length === 0 ? '' : ` (${halted.clusters.join(', ')})`;
@@ -47,7 +47,7 @@ export const listRolloutIssues = ({ halted, revision }: Pick<RolloutView, 'halte
   return [issueOf('RolloutHalted', problem, { since: halted.since, ...(revision !== null && { revision }) })];
 };
 
-/** Lists the issue of a ledger that cannot be written; none if it can. */
+/** Lists the issue of a ledger that cannot be written. */
 export const listLedgerIssues = (health: LedgerHealth): Issue[] =>
   health.ok ? [] : [issueOf('LedgerUnavailable', health.message, { since: health.since })];
 
@@ -61,12 +61,16 @@ export const listAuditIssues = (verification: AuditVerification): Issue[] => {
 
 const CERTIFICATES = { server: "The certificate of the agents' address", ca: 'The CA of the agents' };
 
-/** Enough to get another one and to plan a restart. */
+/**
+ * Time before expiry that is enough to get another certificate and to plan a restart, in
+ * milliseconds.
+ */
 const SOON_MS = 14 * 86_400_000;
 
 /**
- * Certificates that end soon, of those that people replace. @param nowMs what their ends are
- * compared with
+ * Lists certificates that expire soon and have to be replaced manually.
+ *
+ * @param nowMs current time
  */
 export const listCertificateIssues = (certificates: readonly HubCertificate[], nowMs: number): Issue[] =>
   certificates

@@ -5,23 +5,23 @@ import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import { listClusterPolicyIssues } from './policy-issues.ts';
 
 /**
- * Alerts that say nothing about the present state of a disconnected cluster, whose disconnection is
- * listed.
+ * Alerts that say nothing about the present state of a disconnected cluster. Its disconnection is
+ * listed instead.
  */
 const TRANSIENT: ReadonlySet<AlertName> = new Set(['ClusterBehind', 'PolicyNotProven', 'PolicyLockDegraded']);
 
-/** Whether the list of issues shows an issue. */
+/** Whether an issue appears in the list of issues. */
 export const isListed = ({ alert, isCurrent }: Issue): boolean => isCurrent || !TRANSIENT.has(alert);
 
-/** Issues of a group that are shown one by one. */
+/** Maximum number of issues of a group that are shown one by one. */
 const SHOWN = 10;
 
-/** Issues with the same cause and severity, added up. */
+/** Sum of issues with the same cause and severity. */
 interface Sum {
   readonly name: AlertName;
   readonly severity: AlertSeverity;
   issues: number;
-  /** Workloads or nodes, where issues count them. */
+  /** Number of workloads or nodes, if issues count them. */
   items: number;
   since: string | null;
   readonly shown: Issue[];
@@ -32,7 +32,7 @@ interface Group extends Sum {
   readonly policies: Set<string>;
 }
 
-/** A group that is kept: lists take a fraction of the memory of sets. */
+/** Stored group. Lists take a fraction of the memory of sets. */
 interface KeptGroup extends Readonly<Sum> {
   readonly clusters: readonly string[];
   readonly policies: readonly string[];
@@ -43,7 +43,10 @@ const older = (a: string | null, b: string | null): string | null => {
   return Date.parse(a) <= Date.parse(b) ? a : b;
 };
 
-/** Adds issues up by cause and severity. A kept group costs as much as it has names, not issues. */
+/**
+ * Sums issues by cause and severity. The memory of a stored group is proportional to its names, not
+ * its issues.
+ */
 export class IssueGroups {
   readonly #groups = new Map<string, Group>();
 
@@ -68,7 +71,7 @@ export class IssueGroups {
     return [...this.#groups.values()].map((group) => ({ ...group, clusters: [...group.clusters], policies: [...group.policies] }));
   }
 
-  /** The most severe first. @param severityOf another severity than the usual one */
+  /** Returns the groups, the most severe first. @param severityOf overrides the default severity */
   views(severityOf: (name: AlertName) => AlertSeverity | undefined): IssueGroup[] {
     return [...this.#groups.values()]
       .map((group) => viewOf(group, severityOf(group.name) ?? group.severity))
@@ -100,10 +103,10 @@ export class IssueGroups {
   }
 }
 
-/** Groups of the issues of a cluster's policies, computed once for each entry of the cluster. */
+/** Groups of the issues of a cluster's policies. Memoized per cluster entry. */
 export const policyGroupsOf = weakMemo((entry: ClusterEntry) => new IssueGroups().addAll(listClusterPolicyIssues(entry)).keep());
 
-/** Lists of the dashboard that show all that a group counts. */
+/** Pages of the dashboard that list everything a group counts. */
 const PAGES: Readonly<Partial<Record<AlertName, string>>> = {
   Tampered: '/clusters?tampered=true',
   ClusterAway: '/clusters?connection=Disconnected&sort=seen',
@@ -122,7 +125,7 @@ const PAGES: Readonly<Partial<Record<AlertName, string>>> = {
   PolicyExpired: '/policies?phase=Expired',
 };
 
-/** Violations of policies that deny have a severity of their own. */
+/** Whether a group has violations of denying policies, whose severity is higher. */
 const isDenied = ({ name, severity }: Group): boolean => name === 'Violations' && severity === 'critical';
 
 const pageOfOne = ({ alert: name, labels, revision }: Issue): string =>
@@ -136,13 +139,13 @@ const pageOf = (group: Group): string => {
   return PAGES[name] ?? (policies.size > 0 ? '/policies' : '/clusters');
 };
 
-/** `cluster eu`, `3 clusters`; undefined: none. */
+/** Returns `cluster eu` or `3 clusters`; undefined: none. */
 const countText = (names: ReadonlySet<string>, one: string, many: string): string | undefined => {
   const [first] = names;
   return names.size > 1 ? `${names.size.toLocaleString('en')} ${many}` : first && `${one} ${first}`;
 };
 
-/** Summary of a group, such as `Not enforced: 3 policies in cluster eu`. */
+/** Returns the summary of a group, such as `Not enforced: 3 policies in cluster eu`. */
 const summaryOf = (group: Group): string => {
   const { name, items, clusters, policies } = group;
   const title = `${ALERT_RULES[name].title}${isDenied(group) ? ' of policies that deny' : ''}`;

@@ -12,53 +12,59 @@ import { listAuditIssues, listCertificateIssues, listLedgerIssues, listRolloutIs
 import { IssueGroups, policyGroupsOf } from './issue-groups.ts';
 import { listClusterPolicyIssues, listPolicyIssues } from './policy-issues.ts';
 
-/** State of the hub itself that issues are derived from. */
+/** State of the hub itself from which issues are derived. */
 export interface HubState {
   readonly certificates: readonly HubCertificate[];
   readonly health: () => LedgerHealth;
   /** Rollout of the newest commit. */
   readonly rollout: () => Pick<RolloutView, 'halted' | 'revision'>;
-  /** Reads the whole audit log. */
+  /** Verifies the whole audit log. */
   readonly verifyAudit: () => Promise<AuditVerification>;
 }
 
 /** Fleet and hub whose issues are listed. */
 export interface IssueListerDeps {
   readonly fleet: FleetReader;
-  /** undefined: for callers who see a part of the fleet. */
+  /** State of the hub; undefined: the caller sees only a part of the fleet. */
   readonly hub: HubState | undefined;
-  /** Severities that the alerts file changes. Default: none. */
+  /** Severities that the alerts file overrides. Default: none. */
   readonly severityOf?: (name: AlertName) => AlertSeverity | undefined;
   readonly clock: Clock;
 }
 
-/** Length of a slice. Longer ones delay answers when many clusters changed at once. */
+/**
+ * Length of a time slice, in milliseconds. Longer ones would delay answers when many clusters
+ * change at once.
+ */
 const SLICE_MS = 10;
-/** The audit log is verified this often, first after a while, and more often while people look. */
+/**
+ * Interval between verifications of the audit log, and delay of the first, in milliseconds. Views
+ * of the issues can cause more.
+ */
 const AUDIT_EVERY_MS = 6 * 3_600_000;
 const AUDIT_FIRST_MS = 600_000;
 const AUDIT_SEEN_MS = 60_000;
 /**
- * Time that agents have to connect after a start of the hub. Until then a cluster that Git does not
- * have may still connect, and does not count as gone.
+ * Time for agents to connect after a start of the hub, in milliseconds. Until then an unregistered
+ * cluster does not count as gone, because it may still connect.
  */
 const GATHERING_MS = 300_000;
 
-/** @param isAsked whether the list is of this cluster alone */
+/** Adds the issues of a cluster. @param isAsked whether only this cluster is listed */
 const addCluster = (groups: IssueGroups, entry: ClusterEntry, nowMs: number, isAsked: boolean): void => {
   const issues = listClusterIssues(entry, nowMs);
   if (isAsked || !entry.retired) groups.addAll(issues).merge(policyGroupsOf(entry));
-  // The fleet is counted without it, but what is kept of it takes memory.
+  // A retired cluster is not counted, but its kept reports take memory.
   else groups.addAll(issues.filter(({ alert }) => alert === 'PoliciesNotKept'));
 };
 
-/** Issues of a cluster that do not depend on the time, and the entry that they follow from. */
+/** Time-independent issues of a cluster, with the entry from which they were derived. */
 interface ClusterIssues {
   readonly entry: ClusterEntry;
   readonly issues: readonly Issue[];
 }
 
-/** The part of the current issues that follows from the clusters; see {@link CurrentIssues}. */
+/** Current issues that are derived from clusters; see {@link CurrentIssues}. */
 interface MemberIssues {
   readonly clusters: Map<string, readonly Issue[]>;
   readonly notObserved: Set<string>;
@@ -66,13 +72,12 @@ interface MemberIssues {
   readonly denialsUnknown: Set<string>;
 }
 
-/** Lists the current issues repeatedly: unchanged parts of the fleet are not evaluated again. */
+/** Lists the current issues. Unchanged parts of the fleet are not evaluated again. */
 export class IssueLister {
   readonly #deps: IssueListerDeps;
   /**
-   * Issues of the last list that do not depend on the time, those of policies bounded in number, by
-   * name of their cluster. One without issues is listed again each time, which costs less than to
-   * keep it.
+   * Time-independent issues of the last list, by cluster name. Those of policies are bounded in
+   * number. Clusters without issues are not stored: evaluating them again is cheaper.
    */
   #lasting: ReadonlyMap<string, ClusterIssues> = new Map();
   readonly #startedAtMs: number;
@@ -85,14 +90,14 @@ export class IssueLister {
     this.#startedAtMs = deps.clock.monotonicMs();
   }
 
-  /** Returns a lister for callers who see a part of the fleet, and not the hub. */
+  /** Returns a lister for callers who see only a part of the fleet, and not the hub. */
   over(fleet: FleetReader): IssueLister {
     return new IssueLister({ ...this.#deps, fleet, hub: undefined });
   }
 
   /**
-   * Lists the issues that alerts are made from. Before the hub has read the repository it does not
-   * know which policies clusters should have, and lists no issues of clusters.
+   * Lists the issues for alerts. Until the repository has been read, it is unknown which policies
+   * clusters should have, so there are no issues of clusters.
    */
   async list(isNamed: IsNamed): Promise<CurrentIssues> {
     const { fleet: reader } = this.#deps;
@@ -104,14 +109,14 @@ export class IssueLister {
     if (fleet.desired() === null) return ofHub;
     const policies = listPolicyIssues(fleet, nowMs);
     const unknown = this.#notGathered(fleet);
-    // Entries are replaced and never changed: they hold while others run.
+    // Entries are immutable, so they stay valid while other work runs.
     return { ...ofHub, policies, unknown, ...(await this.#listMembers(fleet.members(), nowMs, isNamed)) };
   }
 
   /**
-   * Lists the issues that people see, by cause.
+   * Lists the issues for users, grouped by cause.
    *
-   * @param cluster lists only those of this cluster, also of a retired one
+   * @param cluster restricts the list to this cluster, which may be retired
    */
   async groups(cluster?: string): Promise<IssueList> {
     const { fleet: reader, hub, severityOf = () => undefined } = this.#deps;
@@ -139,7 +144,7 @@ export class IssueLister {
     ];
   }
 
-  /** Lists the issues of the ledger and the audit log, which reach alerts on a separate path. */
+  /** Lists the issues of the ledger and the audit log. Alerts about them do not use this list. */
   #listLedger(): Issue[] {
     const { hub } = this.#deps;
     if (hub === undefined) return [];
@@ -170,9 +175,10 @@ export class IssueLister {
   }
 
   /**
-   * Verifies the audit log where it is time to. Nobody waits for it: a large log takes a while.
+   * Starts a verification of the audit log if it is due. Does not wait for it, because it may take
+   * long.
    *
-   * @param firstMs for the first time so long after the start
+   * @param firstMs delay of the first verification after the start
    */
   #verify(firstMs: number, everyMs: number): void {
     const { clock, hub } = this.#deps;
@@ -184,7 +190,7 @@ export class IssueLister {
       .then((verification) => {
         this.#audit = verification;
       })
-      // A log that cannot be read now is no proof of anything.
+      // An unreadable log proves nothing.
       .catch(() => undefined)
       .finally(() => {
         this.#isVerifying = false;
@@ -202,7 +208,7 @@ const listLasting = (entry: ClusterEntry, isNamed: IsNamed): readonly Issue[] =>
 
 const areUntried = ({ risks }: NamedPolicy): boolean => risks !== undefined && risks.refused > 0 && countTried(risks) === 0;
 
-/** Notes what is not known of a cluster now. */
+/** Records which states of a cluster are currently unknown. */
 const noteUnknown = (entry: ClusterEntry, { notObserved, risksUnknown, denialsUnknown }: MemberIssues): void => {
   const { name, policies, notObserved: isOutOfDate } = entry.record;
   if (isOutOfDate !== null) notObserved.add(name);

@@ -7,9 +7,9 @@ import { type HubState, IssueLister } from './issue-lister.ts';
 
 /** Content of the alerts file, and the hub's address for links. */
 export interface AlertsSettings {
-  /** Receivers and routes; undefined: no receiver is notified. */
+  /** Receivers and routes; undefined: no notifications are sent. */
   readonly alerts?: { readonly file: string; readonly config: AlertsConfig } | undefined;
-  /** The URL of the hub is for links in notifications. */
+  /** Public URL of the hub, for links in notifications. */
   readonly access?: { readonly publicUrl: string | undefined };
 }
 
@@ -20,13 +20,13 @@ export interface OpenAlertsDeps extends Runtime {
   readonly pauses: PauseDetector;
   readonly rollout: { readonly halted: HubState['rollout'] };
   readonly metrics: AlertMetrics;
-  /** Certificates as they are at the start. */
+  /** Certificates at the start. */
   readonly certificates: readonly HubCertificate[];
   /** Public key of the hub's checkpoints. */
   readonly auditKey: string;
 }
 
-/** Opens the list of issues of the fleet, and the alerts about them. */
+/** Opens the list of issues of the fleet and the alerts derived from it. */
 export const openAlerts = (
   { alerts: receivers, access }: AlertsSettings,
   { fleet, pauses, certificates, auditKey, rollout, ...deps }: OpenAlertsDeps,

@@ -22,7 +22,7 @@ import { clusterLabels } from './cluster-issues.ts';
 
 type Finding = Pick<Issue, 'alert' | 'problem' | 'since' | 'count'>;
 
-/** The findings of most policies: one list for all of them. */
+/** Shared by most policies, which have no findings. */
 const NONE: readonly Finding[] = [];
 const NO_ISSUES: readonly Issue[] = [];
 
@@ -60,8 +60,8 @@ const locksOf = ({ enforcement }: PolicyReport): Finding[] =>
   });
 
 /**
- * The finding for a pending policy. Its time is the earliest one at which a lock began to wait for
- * its proof, else the one at which the policy became unready.
+ * Returns the finding of a pending policy. Its time is the earliest at which a lock began to wait
+ * for its proof, or else the time at which the policy became unready.
  */
 const pendingOf = (report: PolicyReport): Finding[] => {
   const { phase, message, enforcement } = report;
@@ -78,8 +78,9 @@ const violationsOf = ({ violations, violationSamples: [first] }: Pick<PolicyRepo
 };
 
 /**
- * Finding for owners whose next pods are refused. Pending ones may only wait for a node, and a
- * webhook may mend those of which no dry run was made yet, as after a change of the agent's leader.
+ * Returns the finding of owners whose next pods will be refused. Two kinds are left out: pending
+ * owners may only wait for a node, and a webhook may fix the pods of owners without a dry run yet,
+ * as after a change of the agent's leader.
  */
 const risksOf = ({ risks }: Pick<NamedPolicy, 'risks'>): readonly Finding[] => {
   const refused = risks === undefined ? 0 : countTried(risks);
@@ -89,9 +90,9 @@ const risksOf = ({ risks }: Pick<NamedPolicy, 'risks'>): readonly Finding[] => {
 };
 
 /**
- * Failures and pending proofs of a policy. A policy whose namespace is missing has nothing to
- * enforce, which is in order in any one cluster: a local one has an author, who sees it, and one of
- * the hub is covered by {@link listPolicyIssues}.
+ * Returns the findings of failures and pending proofs. A policy whose namespace is missing has
+ * nothing to enforce, which is fine in a single cluster. Its author sees a local one;
+ * {@link listPolicyIssues} covers those of the hub.
  */
 const unprovenOf = (report: PolicyReport): Finding[] => (isNamespaceMissing(report) ? [] : [...failureOf(report), ...pendingOf(report)]);
 
@@ -102,7 +103,7 @@ const findingsOf = weakMemo((report: PolicyReport): readonly Finding[] => [
   ...locksOf(report),
 ]);
 
-/** The team of a policy; of one without the label, and of a local one, there is none. */
+/** Team label of a policy. Local policies, and those without the label, have none. */
 const teamLabel = (desired: Desired | null, policy: string): Pick<AlertLabels, 'team'> => {
   const team = desired === null ? undefined : teamsOf(desired).get(policy);
   return team === undefined ? {} : { team };
@@ -111,21 +112,21 @@ const teamLabel = (desired: Desired | null, policy: string): Pick<AlertLabels, '
 const severityOf = (alert: AlertName, action: EnforcementAction): Issue['severity'] =>
   alert === 'Violations' && action !== 'deny' ? 'warning' : ALERT_RULES[alert].severity;
 
-/** Reason why there is no report of a policy that the cluster should have. */
+/** Reason why the cluster reports nothing of a policy that it should have. */
 const unreportedText = ({ baseline, policies }: ClusterRecord): string => {
   const text = 'Meant for this cluster, which has reported nothing of it yet';
   const isListUnknown = baseline !== null && !(policies instanceof ClusterPolicies);
   return isListUnknown ? `${text}: the hub does not know the list of policies that its agent names, and has asked for it.` : `${text}.`;
 };
 
-/** A cluster, with the labels that the issues of all its policies have. */
+/** Cluster, with the labels that all issues of its policies have. */
 interface Place {
   readonly entry: ClusterEntry;
   readonly labels: AlertLabels;
 }
 
 const placeOf = (entry: ClusterEntry): Place => {
-  // The team of an issue of a policy is that of the policy.
+  // The team of a policy's issue is that of the policy.
   const { team: _ofCluster, ...labels } = clusterLabels(entry);
   return { entry, labels };
 };
@@ -133,13 +134,13 @@ const placeOf = (entry: ClusterEntry): Place => {
 const labelsOf = ({ entry, labels }: Place, policy: string): AlertLabels => ({ ...labels, policy, ...teamLabel(entry.desired, policy) });
 
 /** Issues of a policy that is reported by name. */
-const issuesOf = (place: Place, policy: string, said: NamedPolicy): readonly Issue[] => {
+const issuesOf = (place: Place, policy: string, namedPolicy: NamedPolicy): readonly Issue[] => {
   const { record, meant } = place.entry;
   const report = record.policies.get(policy);
   if (report === undefined) return NO_ISSUES;
   const { violations } = report;
   const named = violations === 0 ? NONE : violationsOf({ violations, violationSamples: samplesOf(record, policy) });
-  const risks = risksOf(said);
+  const risks = risksOf(namedPolicy);
   const ofReport = findingsOf(report);
   if (ofReport.length + named.length + risks.length === 0) return NO_ISSUES;
   const labels = labelsOf(place, policy);
@@ -153,7 +154,7 @@ const issuesOf = (place: Place, policy: string, said: NamedPolicy): readonly Iss
   }));
 };
 
-/** Issues of the policies that a cluster should have and does not report. */
+/** Issues of policies that a cluster should have but does not report. */
 const unreported = (place: Place): readonly Issue[] => {
   const { record, meant } = place.entry;
   return meant.flatMap(({ name: policy }): Issue | readonly Issue[] => {
@@ -170,19 +171,18 @@ const unreported = (place: Place): readonly Issue[] => {
 };
 
 /**
- * Lists the issues of the policies of a cluster, those of each policy in a fixed order. A policy
- * that conforms has none: a lock that its cluster cannot have is an issue of the cluster, listed
- * once for all policies.
+ * Lists the issues of a cluster's policies, in a fixed order per policy. Conforming policies have
+ * none. A lock that the cluster cannot have is an issue of the cluster, listed once.
  */
 export const listClusterPolicyIssues = (entry: ClusterEntry): readonly Issue[] => {
   const { record, phases } = entry;
   const named = namedIn(record.policies);
-  // Every policy that a cluster is meant to have or reports is counted in one phase.
+  // Each policy that the cluster should have or reports is counted in exactly one phase.
   const isComplete = phases.total === record.policies.size;
   if (named.size === 0 && isComplete) return NO_ISSUES;
   const place = placeOf(entry);
   const issues: Issue[] = [];
-  for (const [policy, said] of named) issues.push(...issuesOf(place, policy, said));
+  for (const [policy, namedPolicy] of named) issues.push(...issuesOf(place, policy, namedPolicy));
   return isComplete ? issues : [...issues, ...unreported(place)];
 };
 
@@ -199,12 +199,13 @@ const meantOf = weakMemo(
 );
 
 /**
- * Finding for a policy that governs no namespace: the last report of each cluster that should have
- * it, or still has it, says so. There is no finding while a cluster has not reported yet, its list
- * is unknown, or it is disconnected and had the namespace, since it may have the namespace now. If
- * all of them are unknown, the finding is as of their last reports.
+ * Returns the finding of a policy that governs no namespace anywhere: the last reports of all
+ * clusters that should have it, or still have it, say so. There is none if a cluster has not
+ * reported yet, if its list is unknown, or if it is disconnected and had the namespace, because it
+ * may have it now. If all clusters are in an unknown state, the finding is as of their last
+ * reports.
  *
- * The clusters are not named: a user who sees the policy may not see each of them.
+ * Clusters are not named, because a user who sees the policy may not see all of them.
  */
 const missingOf = ({ key, head, tally }: PolicyEntry, fleet: Fleet): (Finding & Pick<Issue, 'isCurrent'>)[] => {
   const desired = fleet.desired();
@@ -215,7 +216,7 @@ const missingOf = ({ key, head, tally }: PolicyEntry, fleet: Fleet): (Finding & 
   return [{ alert: 'PolicyNotProven', problem, since: null, isCurrent: known > 0 }];
 };
 
-/** Lists the issues of policies across the fleet. @param nowMs time that expiry is compared with */
+/** Lists the issues of policies across the fleet. @param nowMs time for expiry */
 export const listPolicyIssues = (fleet: Fleet, nowMs: number): Issue[] =>
   fleet.policies().flatMap((policy) =>
     [...expiryOf(policy, nowMs), ...missingOf(policy, fleet)].map((finding) => ({

@@ -9,18 +9,18 @@ import { PendingChanges } from './pending-changes.ts';
 
 /** Bounds of an event stream. */
 export interface StreamOptions {
-  /** Milliseconds between comments. Default 15 s. */
+  /** Interval of heartbeat comments in milliseconds. Default: 15 s. */
   readonly heartbeatMs?: number;
   /**
-   * Greatest number of unread bytes of a reader. Beyond it the reader gets nothing until it has
-   * read them, and then `reset`. Default 1 MiB.
+   * Maximum number of unread bytes of a reader. Beyond it nothing is sent until it has read them;
+   * then it gets `reset`. Default: 1 MiB.
    */
   readonly maxUnreadBytes?: number;
-  /** Messages kept for readers that return. Default 1000. */
+  /** Number of messages kept for readers that reconnect. Default: 1000. */
   readonly keep?: number;
   /**
-   * Time in milliseconds in which changes are collected and sent together; the first one is sent
-   * immediately. Default 100 ms.
+   * Time for which changes are collected and sent together, in milliseconds; the first one is sent
+   * at once. Default: 100 ms.
    */
   readonly windowMs?: number;
 }
@@ -33,7 +33,7 @@ export interface BroadcastDeps extends FleetDeps {
   readonly runtime: { readonly clock: Clock; readonly logger: Logger };
 }
 
-/** An event as it goes over the wire, with its position. */
+/** Encoded event with its position. */
 export interface Message {
   readonly id: string;
   readonly text: string;
@@ -41,31 +41,31 @@ export interface Message {
 
 /** Reader of live events. */
 export interface LiveReader {
-  /** Whether the reader starts now, instead of resuming at an earlier position. */
+  /** Whether the reader starts now instead of resuming at an earlier position. */
   readonly isNew: boolean;
   readonly take: (message: Message) => void;
 }
 
-/** Start of a reader: the messages that it missed, or a reset if they are no longer kept. */
+/** Start of a reader: missed messages, or a reset if they are no longer kept. */
 export interface StreamStart {
   readonly replay: readonly Message[];
   readonly reset: boolean;
-  /** Position before all messages that are sent from now on. */
+  /** Position before all messages that will be sent from now on. */
   readonly id: string;
 }
 
-/** An event in the form of server-sent events. */
+/** Encodes an event as a server-sent event. */
 export const encodeMessage = (id: string, { event, data }: StreamEvent): string =>
   `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 
-/** Longest rest after the changes of thousands of clusters, in milliseconds. */
+/** Maximum pause after changes of thousands of clusters, in milliseconds. */
 const MAX_REST_MS = 1_000;
 
 /**
- * Turns changes of the ledger into events: collected over a short window, so that a thousand
- * reports need few views, and serialised once for all readers. Without readers, only the names of
- * changed objects are collected. Ids contain a name of this process; an id of another process leads
- * to a reset.
+ * Turns changes of the ledger into events. Changes are collected for a short time, so that a
+ * thousand reports need few views, and serialized once for all readers. Without readers, only the
+ * names of changed objects are collected. Ids start with a name of this process; an id of another
+ * process leads to a reset.
  */
 export class Broadcast {
   readonly #deps: BroadcastDeps;
@@ -73,14 +73,12 @@ export class Broadcast {
   readonly #windowMs: number;
   readonly #epoch = randomUUID().slice(0, 8);
   readonly #readers = new Set<LiveReader>();
-  /** Changes from before the readers that are there began. */
+  /** Changes from before the current readers started. */
   #backlog: PendingChanges | undefined;
   readonly #kept: Message[] = [];
   readonly #diff = new PolicyDiff();
   #sequence = 0;
-  /**
-   * Whether the diff knows every cluster, except for those that changed while there was no reader.
-   */
+  /** Whether the diff knows every cluster, except those that changed while there was no reader. */
   #knowsAll: boolean = false;
   #pending = new PendingChanges();
   #busy: boolean = false;
@@ -105,12 +103,12 @@ export class Broadcast {
     });
   }
 
-  /** Returns the start of a reader after `lastId`; without one, from now. */
+  /** Returns the start of a reader after `lastId`; without an id, it starts now. */
   start(lastId: string | undefined): StreamStart {
     const id = this.#idOf(this.#sequence);
     if (lastId === undefined || lastId === id) return { replay: [], reset: false, id };
     const at = this.#kept.findIndex((message) => message.id === lastId);
-    // The position just before the oldest kept message is as good as a kept one.
+    // The position just before the oldest kept message can be resumed too.
     const isFirst = this.#kept.length > 0 && lastId === this.#idOf(this.#sequence - this.#kept.length);
     if (at < 0 && !isFirst) return { replay: [], reset: true, id };
     return { replay: this.#kept.slice(at + 1), reset: false, id };
@@ -118,8 +116,7 @@ export class Broadcast {
 
   /** @returns a function that ends the subscription */
   subscribe(reader: LiveReader): () => void {
-    // What happened while nobody read is not news to one who begins now; it is kept for those who
-    // come back.
+    // Earlier changes do not concern a new reader. They are kept for readers that reconnect.
     if (reader.isNew && this.#readers.size === 0 && !this.#pending.isEmpty && this.#backlog === undefined) {
       this.#backlog = this.#pending;
       this.#pending = new PendingChanges();
@@ -133,7 +130,7 @@ export class Broadcast {
     return `${this.#epoch}-${sequence}`;
   }
 
-  /** @param isPast it happened before the readers began that are new */
+  /** @param isPast whether the event happened before the current new readers started */
   #send(event: StreamEvent, isPast = false): void {
     this.#sequence += 1;
     const id = this.#idOf(this.#sequence);
@@ -154,7 +151,7 @@ export class Broadcast {
       for (const event of await describeChanges({ fleet, records: ledger.records, alerts }, this.#diff, pending))
         this.#send(event, past !== undefined);
       await this.#noteAll();
-      // By its own work, not by how long it lasted: a busy hub must not fall silent.
+      // Depends on the CPU time, not the duration: a busy hub must not stop sending.
       const restMs = restAfter(fleet.spentMs - before, { minMs: this.#windowMs, maxMs: MAX_REST_MS });
       await runtime.clock.sleep(restMs, new AbortController().signal);
     }
@@ -163,7 +160,7 @@ export class Broadcast {
   async #noteAll(): Promise<void> {
     if (this.#knowsAll) return;
     const fleet = await this.#deps.fleet.read();
-    // What has changed since is still to be told.
+    // Clusters that changed meanwhile are still to be sent.
     for (const { record } of fleet.clusters()) if (!this.#pending.clusters.has(record.name)) this.#diff.note(record);
     this.#knowsAll = true;
   }
@@ -178,7 +175,7 @@ export class Broadcast {
     this.#flush()
       .catch((err: unknown) => {
         this.#deps.runtime.logger.error({ err }, 'live events failed');
-        // These changes are lost to the readers, who have to read again.
+        // The failed changes are lost, so readers have to read everything again.
         this.#send(RESET);
       })
       .finally(() => {

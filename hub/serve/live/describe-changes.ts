@@ -7,20 +7,15 @@ import type { FleetReader } from '../fleet/fleet-reader.ts';
 import { isKnown } from '../fleet/phases.ts';
 import type { PendingChanges } from './pending-changes.ts';
 
-/**
- * Names at most this many policies of a change; beyond it a reader does better to read the list.
- */
+/** Maximum number of policies named in a change. Beyond it a reader should read the list. */
 const MAX_NAMED = 500;
-/**
- * Greatest number of clusters in a change; beyond it a reader gets a request to read again instead
- * of each cluster.
- */
+/** Maximum number of clusters in a change. Beyond it readers are asked to read everything again. */
 const MAX_CLUSTERS = 200;
 
 /**
- * Policies that changed since the last call, by identity of their reports: a ledger that returns
- * new but equal reports only makes readers read again. A cluster that becomes known or unknown
- * changes each of its policies, and so does one whose reports were not kept.
+ * Policies that changed since the last call, by identity of their reports. New but equal reports
+ * only make readers read again. If the state of a cluster becomes known or unknown, all its
+ * policies count as changed, as do those of a cluster without stored state.
  */
 export class PolicyDiff {
   readonly #last = new Map<string, Pick<ClusterRecord, 'policies'> & { readonly wasKnown: boolean }>();
@@ -29,12 +24,12 @@ export class PolicyDiff {
     return clusters.flatMap((cluster) => this.#updateOne(cluster));
   }
 
-  /** Takes over what a reader is about to read by itself. */
+  /** Stores the state of a cluster that a reader is about to read itself. */
   note(record: ClusterRecord): void {
     this.#last.set(record.name, { policies: record.policies, wasKnown: isKnown(record) });
   }
 
-  /** Drops the reports of a cluster, for changes that no reader gets. */
+  /** Drops the state of a cluster whose changes no reader gets. */
   forget(cluster: string): void {
     this.#last.delete(cluster);
   }
@@ -90,7 +85,7 @@ export const describeChanges = async (
     for (const { record } of touched) diff.forget(record.name);
     return [RESET, await readStatus()];
   }
-  // A forgotten cluster is in no list any more: readers read all of them again.
+  // A forgotten cluster is in no list, so readers read all lists again.
   const isAnyForgotten = [...pending.clusters].some((name) => fleet.cluster(name) === undefined);
   return [
     ...(isAnyForgotten ? [RESET] : []),

@@ -1,20 +1,20 @@
 import type { EventView, StreamEvent } from '@fso/shared/api';
 import type { LedgerChange } from '../../ledger/index.ts';
 
-/** Greatest number of buffered events, also without readers. */
+/** Maximum number of buffered events, also without readers. */
 const MAX_EVENTS = 1_000;
 
-/** Changes of the ledger that no reader has been sent yet. */
+/** Changes of the ledger that were not sent to readers yet. */
 export class PendingChanges {
   source: boolean = false;
   desired: boolean = false;
-  /** Alerts or silences. */
+  /** Whether alerts or silences changed. */
   alerts: boolean = false;
   readonly clusters = new Set<string>();
-  /** Slots of their records. */
+  /** Names of the changed records of commits. */
   readonly commits = new Set<string>();
   readonly events: StreamEvent[] = [];
-  /** Whether there were more events than are buffered, or what was sent may not be so. */
+  /** Whether events were dropped, or messages that were sent may be wrong. */
   isCut: boolean = false;
 
   add(change: LedgerChange): void {

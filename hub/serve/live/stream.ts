@@ -11,11 +11,14 @@ export interface StreamDeps extends FleetDeps {
 
 const HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
-  // Proxies that gather answers (nginx) must pass each event on.
+  // Makes buffering proxies (nginx) pass on each event.
   'X-Accel-Buffering': 'no',
 };
 
-/** Comments keep proxies from closing a quiet stream, and show a reader that the hub lives. */
+/**
+ * Sends heartbeat comments, which keep proxies from closing a quiet stream and show that the hub is
+ * alive.
+ */
 const beat = async (res: Response, clock: Clock, intervalMs: number, signal: AbortSignal): Promise<void> => {
   try {
     for (;;) {
@@ -23,12 +26,13 @@ const beat = async (res: Response, clock: Clock, intervalMs: number, signal: Abo
       res.write(': heartbeat\n\n');
     }
   } catch {
-    // Aborted: the reader is gone, or the hub stops.
+    // Aborted: the reader left, or the hub stops.
   }
 };
 
 /**
- * A reader that takes its time: what it has not read is bounded, and what it missed it reads again.
+ * Reader that may be slow. Its unread bytes are bounded. After skipped messages it is told to read
+ * again.
  */
 class SlowReader {
   readonly #res: Response;
@@ -57,13 +61,13 @@ class SlowReader {
       (texts) => {
         for (const text of texts) this.write(text);
       },
-      // It comes back with the position of what it read last.
+      // It reconnects with the position of the last message that it read.
       () => this.#res.destroy(),
     );
   }
 }
 
-/** Messages that a reader gets before all live ones from its position on. */
+/** Messages that a reader gets before live ones. */
 const openingMessages = async (fleet: FleetReader, { replay, reset, id }: StreamStart): Promise<string[]> => {
   if (replay.length > 0) return replay.map(({ text }) => text);
   const status = encodeMessage(id, { event: 'status', data: await fleet.readStatus() });
@@ -71,21 +75,22 @@ const openingMessages = async (fleet: FleetReader, { replay, reset, id }: Stream
 };
 
 /**
- * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). A new reader
- * gets the status first; one that returns gets what it missed, or `reset` and the status.
+ * Serves server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). A new
+ * reader gets the status first. A reader that reconnects gets the missed messages, or `reset` and
+ * the status.
  */
 export const streamHandler = ({ fleet, config, runtime }: StreamDeps, broadcast: Broadcast): RequestHandler => {
   const { heartbeatMs = 15_000, maxUnreadBytes = 1024 * 1024 } = config.stream ?? {};
   return async (req, res) => {
-    // Gone already: `close` was emitted and would end nothing that begins now.
+    // The response is already closed and will not emit `close` again.
     if (res.destroyed) return;
     const gone = new AbortController();
     const reader = new SlowReader(res, maxUnreadBytes, async () => openingMessages(fleet, { ...broadcast.start(undefined), reset: true }));
     const write = (text: string): void => reader.write(text);
     const lastId = req.get('Last-Event-ID');
     const start = broadcast.start(lastId);
-    // Nothing may come between the position and the subscription; what comes while the status is
-    // read waits for it.
+    // No message may be missed between the position and the subscription. Messages that arrive
+    // while the status is read are queued.
     const meanwhile: string[] = [];
     let take = (text: string): void => {
       meanwhile.push(text);

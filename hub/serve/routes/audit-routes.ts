@@ -9,7 +9,7 @@ import { PolicyKeyParameter, paging, period, Text, wholeNumber, withoutAbsent } 
 import { ApiError, notFound } from '../http/problems.ts';
 import { GLOBAL_READ, type HubScope, jsonRoute, type Route, rawRoute } from '../http/route.ts';
 
-/** Dependencies of the routes of the audit log. */
+/** Dependencies of audit log routes. */
 export interface AuditDeps {
   readonly ledger: { readonly audit: AuditLog };
   readonly config: {
@@ -19,7 +19,7 @@ export interface AuditDeps {
   readonly runtime: { readonly clock: Clock };
 }
 
-/** Entries that are read at a time. */
+/** Number of entries read at a time. */
 const PAGE = 200;
 const Filter = Text.min(1).max(512).optional();
 
@@ -63,10 +63,10 @@ const sendExport = (
   return sendLines(res, file, exportLines(deps, query, signal));
 };
 
-/** Entries that are counted where filters are given, as each has to be read for that. */
+/** Maximum number of counted entries if filters are given, because each has to be read. */
 const MAX_COUNTED = 1_000;
 
-/** Number of entries; with filters, of those that one search finds. */
+/** Number of entries. With filters, only those that one search finds. */
 const totalOf = async (audit: AuditLog, filter: AuditFilter, signal: AbortSignal): Promise<number> => {
   if (Object.keys(filter).length === 0) return (await audit.head()).sequence;
   return (await audit.search({ filter, order: 'desc', from: undefined, limit: MAX_COUNTED, signal })).entries.length;
@@ -74,7 +74,7 @@ const totalOf = async (audit: AuditLog, filter: AuditFilter, signal: AbortSignal
 
 const SequenceParams = z.strictObject({ sequence: z.string().regex(/^[1-9]\d{0,14}$/) });
 
-/** The audit log, and what proves it: a reader of the whole log can compute every hash. */
+/** Routes of the audit log and its proofs. A reader of the whole log can compute every hash. */
 export const auditRoutes: readonly Route<AuditDeps, HubScope>[] = [
   jsonRoute(
     {

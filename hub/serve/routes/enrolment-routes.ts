@@ -23,25 +23,25 @@ const WantedToken = z.strictObject({
 /** Access to the enrolment of clusters. */
 export interface EnrolmentAccess {
   readonly identity: Pick<Identity, 'issueToken' | 'revoke' | 'get' | 'list'>;
-  /** URL that agents dial; known once the listener answers. */
+  /** URL to which agents connect. Known once the listener is open. */
   readonly agentUrl: () => string;
 }
 
 interface EnrolmentDeps {
   readonly ledger: Pick<FleetState, 'cluster'>;
-  /** Absent: agents do not enrol. */
+  /** Enrolment; undefined: agents do not enrol. */
   readonly enrolment?: EnrolmentAccess | undefined;
   readonly runtime: { readonly clock: Clock };
 }
 
-/** Access to the end of an enrolment. */
+/** Access for removing an enrolment. */
 export interface ForgetAccess {
   readonly identity: Pick<Identity, 'forget' | 'get'>;
 }
 
 interface ForgetDeps {
   readonly ledger: Pick<FleetState, 'cluster' | 'desired'> & Pick<Journal, 'forgetCluster'>;
-  /** Absent: agents do not enrol. */
+  /** Enrolment; undefined: agents do not enrol. */
   readonly enrolment?: ForgetAccess | undefined;
 }
 
@@ -53,12 +53,12 @@ const tokenState = ({ used, withdrawn, expires }: TokenRecord, now: Date): NonNu
   return Date.parse(expires) <= now.getTime() ? 'expired' : 'open';
 };
 
-/** An enrolment for people: without digests and serial numbers. */
+/** Builds the view of an enrolment, without digests and serial numbers. */
 const enrolmentView = (record: EnrolmentRecord, now: Date): EnrolmentView => {
   const [token] = record.tokens;
   return {
     cluster: record.cluster,
-    // A list has no forgotten ones.
+    // Lists contain no forgotten enrolments.
     state: record.state === 'forgotten' ? 'revoked' : record.state,
     generation: record.generation,
     token: token === undefined ? null : { created: token.created, expires: token.expires, state: tokenState(token, now) },
@@ -69,7 +69,7 @@ const enrolmentView = (record: EnrolmentRecord, now: Date): EnrolmentView => {
   };
 };
 
-/** @throws ApiError where agents do not enrol at this hub */
+/** @throws ApiError if agents do not enrol at this hub */
 const accessOf = ({ enrolment }: EnrolmentDeps): EnrolmentAccess => {
   if (enrolment === undefined) throw new ApiError('not-found', 'Agents do not enrol at this hub: it runs with FSO_AGENT_TLS=off.');
   return enrolment;
@@ -91,8 +91,10 @@ const ForgetQuery = z.strictObject({
 });
 
 /**
- * @throws ApiError where the cluster is not known, or is registered or connected, or that is not
- * known and it is not forced
+ * Checks that a cluster can be forgotten.
+ *
+ * @throws ApiError if the cluster is unknown, registered or connected. `force` permits it if the
+ * registration is unknown
  */
 const assertRetired = async (deps: ForgetDeps, cluster: string, force: boolean): Promise<void> => {
   const { ledger, enrolment } = deps;
@@ -109,7 +111,7 @@ const assertRetired = async (deps: ForgetDeps, cluster: string, force: boolean):
   if ((await ledger.cluster(cluster))?.connected === true) refuse(`${cluster} is connected: stop its agent first, or revoke it.`);
 };
 
-/** Enrolment of clusters: tokens, certificates, and their end. */
+/** Routes of enrolments: tokens, certificates and revocation. */
 export const enrolmentRoutes: readonly Route<EnrolmentDeps, 'scoped'>[] = [
   jsonRoute(
     {
@@ -180,7 +182,7 @@ export const enrolmentRoutes: readonly Route<EnrolmentDeps, 'scoped'>[] = [
   ),
 ];
 
-/** The end of a cluster that is retired. */
+/** Route for forgetting a retired cluster. */
 export const forgetRoutes: readonly Route<ForgetDeps, HubScope>[] = [
   jsonRoute(
     {
@@ -202,7 +204,7 @@ export const forgetRoutes: readonly Route<ForgetDeps, HubScope>[] = [
       const isUnread = (await deps.ledger.desired()) === null;
       await assertRetired(deps, cluster, force);
       if (isUnread) caller.about(cluster, 'forced: the repository was not read, so the cluster may be registered');
-      // First, so that no agent comes back in between.
+      // Removed first, so that no agent reconnects in between.
       await deps.enrolment?.identity.forget(cluster);
       await deps.ledger.forgetCluster(cluster);
       return { cluster };

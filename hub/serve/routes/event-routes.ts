@@ -7,7 +7,7 @@ import { numberOf, searchCursor } from '../http/paging.ts';
 import { EventQuery, eventFilters, withoutAbsent } from '../http/parameters.ts';
 import { jsonRoute, type Route, rawRoute, SCOPED_READ } from '../http/route.ts';
 
-/** Events that are counted for `total`; a ledger may hold more. */
+/** Maximum number of events counted for `total`. A ledger may hold more. */
 const MAX_COUNTED_EVENTS = 10_000;
 
 const FORMATS = ['jsonl', 'csv'] as const;
@@ -26,10 +26,10 @@ const FORMS: Readonly<Record<(typeof FORMATS)[number], Form>> = {
   csv: { contentType: 'text/csv', head: csvLine(COLUMNS), line: (event) => csvLine(COLUMNS.map((column) => event[column])) },
 };
 
-/** Events that are read at a time. */
+/** Number of events read at a time. */
 const PAGE = 200;
 
-/** Newest first; those that come meanwhile are not among them. */
+/** Yields events, newest first. Events added meanwhile are not included. */
 async function* readEvents(ledger: Pick<FleetState, 'searchEvents'>, filter: EventFilter, signal: AbortSignal): AsyncGenerator<EventView> {
   let before: number | undefined;
   while (!signal.aborted) {
@@ -48,7 +48,7 @@ interface EventDeps {
   readonly ledger: Pick<FleetState, 'searchEvents' | 'countEvents'>;
 }
 
-/** Routes of the events of the clusters and of the hub. */
+/** Routes of events of the clusters and of the hub. */
 export const eventRoutes: readonly Route<EventDeps, 'scoped'>[] = [
   jsonRoute(
     {

@@ -11,7 +11,7 @@ interface HistoryDeps {
   readonly runtime: { readonly clock: Clock };
 }
 
-/** The name goes to the database, which takes no NUL. */
+/** Path parameters. The name goes to the database, which does not accept NUL. */
 const ClusterParams = z.strictObject({ name: ResourceName });
 const policy = PolicyKeyParameter.unwrap().describe("Name of a policy; outside of the agent's namespace, namespace/name.");
 const StateQuery = z.strictObject({ policy, at: Moment.describe('Default: now.') });
@@ -29,14 +29,14 @@ const judgeState = ({ phase, violates }: PolicyState): Verdict => {
   return { proven: 'yes', reason: violates ? `${reason}; there were violations.` : `${reason}.` };
 };
 
-/** Reason why the last report says nothing about a time; undefined if it does. */
+/** Returns the reason why the last report says nothing about a time; undefined if it does. */
 const gapOf = ({ connected, observed }: PolicyStateAt): string | undefined => {
   if (connected?.value !== true) return 'The cluster was not connected.';
   if (observed === undefined) return 'Whether its agent observed the cluster is no longer known.';
   return observed.value ? undefined : 'The agent was connected and did not observe the cluster.';
 };
 
-/** Whether a policy was in force; what the hub did not know is not compliant. */
+/** Judges whether a policy was in force. Unknown states are not compliant. */
 const judge = (then: PolicyStateAt, isAhead: boolean): Verdict => {
   const { policy: found } = then;
   if (isAhead) return { proven: 'unknown', reason: 'That time has not come yet.' };
@@ -55,7 +55,7 @@ const END_OF_TIME = '9999-12-31T23:59:59.999Z';
 
 const NO_FACTS = { revision: null, state: null } as const;
 
-/** Items of a change, one for each fact. */
+/** Splits a change into items, one per fact. */
 const itemsOf = ({
   time,
   nothing,
@@ -77,7 +77,7 @@ const itemsOf = ({
   ...(nothing === true ? [{ time, kind: 'forgotten' as const, ...NO_FACTS }] : []),
 ];
 
-/** Routes of the past states of the policies of each cluster, also of a cluster that is gone. */
+/** Routes of past states of the policies of each cluster, also of forgotten ones. */
 export const historyRoutes: readonly Route<HistoryDeps, 'scoped'>[] = [
   jsonRoute(
     {
@@ -96,8 +96,7 @@ export const historyRoutes: readonly Route<HistoryDeps, 'scoped'>[] = [
     async ({ ledger, runtime }, { params: { name: cluster }, query, signal }) => {
       const now = runtime.clock.now().toISOString();
       const { at = now } = query;
-      // What is known now is whatever the newest change says, also where another hub's clock is
-      // ahead of this one's.
+      // Without `at`, the newest change counts, even if the clock of another hub is ahead.
       const then = await ledger.policyStateAt({ cluster, policy: query.policy, at: query.at ?? END_OF_TIME, signal });
       const { connected = null, observed = null, accepted = null, proven = null, policy: state = null } = then;
       return { cluster, policy: query.policy, at, ...judge(then, at > now), state, connected, observed, accepted, provenRevision: proven };

@@ -21,7 +21,7 @@ const readyHandler =
     if ((await ledger.desired()) === null)
       throw new ApiError('not-ready', 'The hub has not read a valid revision of the policy repository yet.');
     const health = ledger.health();
-    // This route is open: the database's own message is in the log only.
+    // This route is open, so the message of the database is only logged.
     if (!health.ok)
       throw new ApiError('not-ready', `The ledger's database has not been usable since ${health.since}; see the log of the hub.`);
     res.type('text/plain').send('ok\n');
@@ -29,7 +29,7 @@ const readyHandler =
 
 const text = (description: string) => ({ status: 200, description, contentType: 'text/plain' });
 
-/** The fleet as a whole: status, repository and live events. */
+/** Routes of the whole fleet: status, repository and live events. */
 export const fleetRoutes: readonly Route<BroadcastDeps & StreamDeps, 'scoped'>[] = [
   jsonRoute(
     {
@@ -68,7 +68,7 @@ export const fleetRoutes: readonly Route<BroadcastDeps & StreamDeps, 'scoped'>[]
   },
 ];
 
-/** The hub by itself: its fetches, health and metrics. */
+/** Routes of the hub itself: fetches, health and metrics. */
 export const hubRoutes: readonly Route<HubDeps, HubScope>[] = [
   jsonRoute(
     {

@@ -30,23 +30,23 @@ import { NameParams, NamespacedNameParams, paging, wholeNumber } from '../http/p
 import { ApiError, notFound } from '../http/problems.ts';
 import { GLOBAL_READ, type HubScope, jsonRoute, type Route, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
 
-/** Fleet and agents that routes of policies ask. */
+/** Dependencies of policy routes: the fleet and its agents. */
 export interface PolicyDeps extends FleetDeps {
   readonly agents: {
     /** Asks the agent of a cluster for the full report of a policy, by key. */
     inspect(cluster: string, policy: string): Promise<InspectedReport>;
-    /** Asks the agent of a cluster where pods run; undefined: nobody knows. */
+    /** Asks the agent of a cluster where pods run; undefined: unknown. */
     locate(cluster: string): Promise<SeenProcessing | undefined>;
   };
 }
 
 interface PolicyDocumentDeps {
   readonly ledger: Pick<FleetState, 'desired'>;
-  /** Documents of policies, and their history, as Git has them. */
+  /** Documents of policies and their history in Git. */
   readonly source: { readonly documents: PolicyDocuments };
 }
 
-/** @returns a page of policies; one that went while others were read is not on it */
+/** @returns a page of policies, without those that were removed meanwhile */
 const readPolicies = async (
   { fleet }: FleetDeps,
   query: PolicyQuery,
@@ -59,7 +59,7 @@ const readPolicies = async (
   return { ...page, items: page.items.filter((policy) => policy.head() !== undefined) };
 };
 
-/** A cluster's report of a policy is about 1 KB. */
+/** Sort orders with weights: a policy with one cluster takes about 1 KB. */
 const wholeOrders = { ...policyOrders, weightOf: ({ tally }: PolicyEntry): number => Math.min(tally.phases.total, MAX_ROWS) };
 
 const PHASES =
@@ -77,8 +77,8 @@ const readPolicy = async ({ fleet }: FleetDeps, key: string, page: PolicyCluster
   (await fleet.read()).policy(key)?.view(page) ?? notFound(`policy ${key}`);
 
 /**
- * @returns the document of a policy in Git. @throws ApiError `not-found` for one that is not there,
- * such as a local one
+ * @returns the path of a policy in Git
+ * @throws ApiError `not-found` if it is not in Git, such as a local one
  */
 const placeOf = async ({ ledger }: PolicyDocumentDeps, name: string): Promise<PolicyPlace> => {
   const desired = await ledger.desired();
@@ -88,8 +88,9 @@ const placeOf = async ({ ledger }: PolicyDocumentDeps, name: string): Promise<Po
 };
 
 /**
- * The clone is a cache: while the hub rebuilds it, objects are missing. @throws ApiError
- * `not-ready` then, `not-found`
+ * Reads from the clone, which is a cache: objects are missing while it is rebuilt.
+ *
+ * @throws ApiError `not-ready` in that case; `not-found`
  */
 const fromClone = async <T>(read: Promise<T | null>, name: string): Promise<T> => {
   try {
@@ -104,7 +105,7 @@ const fromClone = async <T>(read: Promise<T | null>, name: string): Promise<T> =
   throw notInGit(name);
 };
 
-/** Agents that one request asks at the same time. */
+/** Maximum number of agents that one request asks. */
 const MAX_ASKED = 50;
 
 const PolicyDetailQuery = z.strictObject({
@@ -116,16 +117,13 @@ const PolicyDetailQuery = z.strictObject({
 });
 type PolicyDetailQuery = z.output<typeof PolicyDetailQuery>;
 
-/**
- * Whether a policy reads better in what its agent tells than it counts by what its cluster has
- * reported.
- */
+/** Whether the agent's answer shows a better state than the one that is counted for the cluster. */
 const isAbove = (inspected: PolicyReport, reported: PolicyReport): boolean =>
   isUnjudged(reported) || (reported.phase === 'Pending' && inspected.phase === 'Active');
 
 /**
- * A row with all that there is to say: of a policy of the hub only its agent knows that, but for
- * the commit since which it reads like this.
+ * Adds details to a row. Only the agent has the details of a hub policy, except for the commit
+ * since which it is unchanged.
  */
 const detailOf = async (key: string, row: PolicyInCluster, { agents }: PolicyDeps): Promise<PolicyDetail> => {
   if (row.report !== null && !isShortReport(row.report)) return { ...row, source: 'report' };
@@ -133,8 +131,8 @@ const detailOf = async (key: string, row: PolicyInCluster, { agents }: PolicyDep
   if (report == null) return { ...row, source: 'none' };
   const { revision = report.revision } = row.report ?? {};
   const inspected = { ...report, revision };
-  // The agent tells what stands in the cluster, whatever the commit asks for: it makes nothing
-  // better than the row.
+  // The agent's answer ignores which commit the cluster should have, so it must not improve the
+  // row.
   const { phase, message, enforcement, conditions } = row.report !== null && isAbove(inspected, row.report) ? row.report : inspected;
   const changed = report.lastUpdated ?? row.changed;
   return { ...row, report: { ...inspected, phase, message, enforcement, conditions }, changed, source: 'agent' };
@@ -163,7 +161,7 @@ const DETAILS = {
 } as const;
 const DETAIL_PAGE = { schema: PolicyDetailPage, description: 'A page, by cluster.' };
 
-/** Policies: their state over the clusters. */
+/** Routes of policies and their state in the clusters. */
 export const policyRoutes: readonly Route<PolicyDeps, 'scoped'>[] = [
   jsonRoute(
     {
@@ -253,7 +251,7 @@ export const policyRoutes: readonly Route<PolicyDeps, 'scoped'>[] = [
   ),
 ];
 
-/** Documents of policies in Git. */
+/** Routes of policy documents in Git. */
 export const policyDocumentRoutes: readonly Route<PolicyDocumentDeps, HubScope>[] = [
   jsonRoute(
     {

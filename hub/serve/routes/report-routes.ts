@@ -7,7 +7,7 @@ import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { jsonRoute, type Route, rawRoute, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
 import type { IssueLister } from '../issues/issue-lister.ts';
 
-/** Fleet and issues that reports are made of. */
+/** Fleet and issues from which reports are built. */
 export interface ReportDeps extends FleetDeps {
   readonly issues: IssueLister;
 }
@@ -23,7 +23,7 @@ const IssueQuery = z.strictObject({
 interface Form {
   readonly type: string;
   readonly write: (report: IssueReport) => string;
-  /** A page is shown, the others are saved. */
+  /** Disposition: a page is shown, other formats are saved. */
   readonly disposition: 'inline' | 'attachment';
 }
 
@@ -33,9 +33,7 @@ const FORMS: Readonly<Record<(typeof ISSUE_FORMATS)[number], Form>> = {
   html: { type: 'html', write: formatIssueHtml, disposition: 'inline' },
 };
 
-/**
- * Routes of the current issues: by cause, as alerts have them, and as a report in three formats.
- */
+/** Routes of the current issues: grouped by cause, and as a report in three formats. */
 export const reportRoutes: readonly Route<ReportDeps, 'scoped'>[] = [
   jsonRoute(
     {

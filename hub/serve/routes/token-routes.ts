@@ -12,7 +12,7 @@ interface TokenDeps {
 const TokenParams = z.strictObject({ id: z.string().regex(/^[0-9a-f]{16}$/, 'must be the id of a token: 16 characters, 0-9 and a-f') });
 
 /**
- * Checks the selectors of a token: one with an incomplete requirement, such as NotIn without
+ * Checks the selectors of a token. One with an incomplete requirement, such as NotIn without
  * values, would select more than intended.
  *
  * @throws ApiError `bad-request`
@@ -26,7 +26,7 @@ const assertSelectors = ({ clusters, policies }: TokenRequest): void => {
   if (problems.length > 0) throw new ApiError('bad-request', text);
 };
 
-/** API tokens for programs. */
+/** Routes of API tokens for programs. */
 export const tokenRoutes: readonly Route<TokenDeps, HubScope>[] = [
   jsonRoute(
     {

@@ -9,17 +9,17 @@ import { ApiError, requestIdOf } from '../http/problems.ts';
 import { ANONYMOUS_CALL, type HubScope, type Route } from '../http/route.ts';
 import { type Push, readPush, readWebhook, whyIgnored } from '../http/webhook.ts';
 
-/** Source that webhooks hint, and the log of them. */
+/** Source that webhooks notify, and the audit log. */
 export interface WebhookDeps {
   readonly ledger: Pick<Journal, 'audit' | 'health'>;
   readonly source: {
-    /** @param announced the commit that a push names, and the trace context of its sender */
+    /** @param announced commit named by the push, with the trace context of its sender */
     hint(announced?: { readonly revision: string; readonly traceparent: string }): void;
   };
   readonly config: {
-    /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */
+    /** Secret of Git webhooks; undefined: webhooks are accepted only from the hub's own machine. */
     readonly webhookSecret?: Secret | undefined;
-    /** Repository and ref of the pushes that cause a fetch; absent: every push does. */
+    /** Repository and ref whose pushes cause a fetch; undefined: every push does. */
     readonly git?: { readonly url: string; readonly ref: string };
   };
   readonly runtime: { readonly clock: Clock; readonly logger: Logger };
@@ -31,8 +31,8 @@ const WebhookAnswer = z.object({
 });
 
 /**
- * Senders of webhooks, by the header of each. Gitea sends GitHub's headers, too, and Forgejo those
- * of both.
+ * Senders of webhooks by their header. Gitea also sends GitHub's headers, and Forgejo those of
+ * both.
  */
 const FORGES = { 'X-Forgejo-Event': 'forgejo', 'X-Gitea-Event': 'gitea', 'X-GitHub-Event': 'github', 'X-Gitlab-Event': 'gitlab' };
 
@@ -44,16 +44,19 @@ const webhookEntry = (req: Request, requestId: string): NewAuditEntry => ({
   detail: { requestId },
 });
 
-/** @returns undefined: the push names no commit, or its sender no trace */
+/** @returns undefined: the push names no commit, or its sender no trace context */
 const announcedBy = ({ revision }: Push, traceparent: string | undefined): Parameters<WebhookDeps['source']['hint']>[0] =>
   revision === undefined || traceparent === undefined ? undefined : { revision, traceparent };
 
-/** Bodies, by their digests. */
+/** Maximum number of remembered digests of bodies. */
 const WEBHOOKS_REMEMBERED = 1_000;
 
 const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: WebhookDeps): RequestHandler => {
   const recorded = new Map<string, true>();
-  /** A signed webhook can be sent again and again, and audit entries are kept for ever. */
+  /**
+   * Whether a body was not received before. A signed webhook can be replayed, and audit entries are
+   * kept forever.
+   */
   const isNew = (body: string): boolean => {
     const digest = sha256(body);
     if (recorded.has(digest)) return false;
@@ -62,10 +65,10 @@ const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: 
     return true;
   };
   const record = async (req: Request, res: Response, body: string): Promise<void> => {
-    // A body that is too long to look at is always new.
+    // A body that is too long to parse always counts as new.
     if (body !== '' && !isNew(body)) return;
     const written = ledger.audit.append(webhookEntry(req, requestIdOf(res)));
-    // The hub fetches in any case; the entry waits for a database that is away.
+    // The hub fetches in any case. If the database is unavailable, the entry is written later.
     if (ledger.health().ok) await written;
     else written.catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
   };
@@ -88,7 +91,7 @@ const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: 
   };
 };
 
-/** Route of Git webhooks, which hint that there is a new commit. */
+/** Route of Git webhooks, which announce new commits. */
 export const webhookRoutes: readonly Route<WebhookDeps, HubScope>[] = [
   {
     ...ANONYMOUS_CALL,

@@ -2,13 +2,13 @@ import { sha256 } from '@fso/shared/encoding';
 import { WeakValues } from '@fso/shared/runtime';
 
 /**
- * Sets of names, where equal ones are the same object, so that identity shows whether a scope sees
- * the same after another commit.
+ * Interned sets of names. Equal sets are the same object, so identity shows whether a scope changed
+ * with a commit.
  */
 export class NameSets {
   readonly #known = new WeakValues<ReadonlySet<string>>();
 
-  /** @param names in an order that is the same for the same names */
+  /** @param names sorted names */
   get(names: readonly string[]): ReadonlySet<string> {
     const id = sha256(names.join('\n'));
     const known = this.#known.get(id);

@@ -12,12 +12,12 @@ import { scopeRollout, withholdClusterReport, withholdLabels, withholdNack } fro
 type Policies = ClusterRecord['policies'];
 
 /**
- * The part of the fleet that grants make visible under one state of the repository. Results for
- * immutable values are memoized, so that the read model can tell by identity what changed. Pure.
+ * Part of the fleet that is visible by grants, for one state of the repository. Results for
+ * immutable values are memoized, so that the read model can detect changes by identity. Pure.
  */
 export class ScopeState {
   readonly visibility: Visibility;
-  /** The visible part of the repository; null before the first read. */
+  /** Visible part of the desired state; null before the repository was read. */
   readonly desired: Desired | null;
   /** See {@link Visibility.fingerprint}. */
   readonly fingerprint: ReadonlyMap<string, string>;
@@ -25,7 +25,7 @@ export class ScopeState {
   readonly #meant = weakMemo2((set: GrantSet, list: readonly CompiledPolicy[]): readonly CompiledPolicy[] =>
     set.seesAllPolicies ? list : list.filter(({ name }) => this.visibility.seesPolicy(set, name)),
   );
-  /** Names of the policies of a list that are seen where no cluster says otherwise. */
+  /** Returns the visible policies of a list, ignoring what clusters report. */
   readonly #listed = weakMemo2(
     (set: GrantSet, list: PolicyList): ReadonlySet<string> =>
       this.#names.get(list.policies.flatMap((policy) => (this.visibility.seesPolicy(set, policy.name, policy) ? [policy.name] : []))),
@@ -45,10 +45,10 @@ export class ScopeState {
       ...record,
       nack: record.nack && withholdNack(record.nack),
       report: record.report && withholdClusterReport(record.report, policies, set.seesAllPolicies),
-      // Which namespaces there are, and how many policies have none, is of the whole cluster.
+      // The baseline reveals the namespaces of the whole cluster, and how many policies have none.
       baseline: null,
       policies,
-      // How many of them would be seen is not known.
+      // It is unknown how many of them would be visible.
       notKept: set.seesAllPolicies ? record.notKept : null,
     };
   });
@@ -58,7 +58,7 @@ export class ScopeState {
 
   readonly #names: NameSets;
 
-  /** @param names those of the states before it */
+  /** @param names interned sets, shared with previous states */
   constructor(grants: readonly RoleGrant[], whole: Desired | null, names = new NameSets()) {
     this.#names = names;
     this.visibility = new Visibility(grants, whole);
@@ -72,20 +72,20 @@ export class ScopeState {
   }
 
   /**
-   * Whether what a cluster says of a policy is seen: by its target in Git, in the list that the
-   * cluster has, and as it is reported.
+   * Whether a cluster's report of a policy is visible: by its target in Git, in the cluster's list,
+   * and in the report.
    */
   seesReported(set: GrantSet, key: string, policies: Policies | undefined): boolean {
     const listed = policies instanceof ClusterPolicies ? policies.list.get(key) : undefined;
     return this.visibility.seesPolicy(set, key, listed, policies?.get(key));
   }
 
-  /** The visible part of a cluster; undefined: it does not exist. */
+  /** Returns the visible part of a cluster; undefined: it does not exist in this scope. */
   record(record: ClusterRecord): ClusterRecord | undefined {
     return this.#record(record);
   }
 
-  /** The rollout of a commit, restricted to the visible part. */
+  /** Returns the visible part of a commit's rollout. */
   rollout(rollout: RolloutRecord): RolloutRecord {
     return this.#rollout(rollout);
   }
@@ -96,8 +96,8 @@ export class ScopeState {
   }
 
   /**
-   * Returns the names of a list that are seen: a report that is hidden must not read as if there
-   * were none.
+   * Returns the visible policies of a list. A policy with a hidden report is left out, because it
+   * would appear as conforming.
    */
   #seenNames(listed: ReadonlySet<string>, reported: NamedPolicies, seen: NamedPolicies): ReadonlySet<string> {
     const hidden = new Set([...reported.keys()].filter((key) => listed.has(key) && !seen.has(key)));
@@ -118,8 +118,8 @@ export class ScopeState {
   }
 
   /**
-   * Policies that a visible cluster should have, those that a grant for all clusters selects, and
-   * the region groups that they name, with what these name.
+   * Returns the visible part of a policy set: policies of visible clusters, policies selected by a
+   * grant for all clusters, and the region groups that they use, directly or indirectly.
    */
   #setOf(whole: PolicySet, seen: Desired['clusters']): PolicySet {
     const { policies, clusters, regionGroups, catalog } = whole;

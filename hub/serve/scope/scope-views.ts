@@ -10,29 +10,30 @@ import type { HubScope, Route } from '../http/route.ts';
 import { ScopedLedger } from './scoped-ledger.ts';
 
 /**
- * Scopes that are served at the same time. Each has a read model of its own, which takes memory
- * with the clusters and policies that it sees; beyond this number the one that was asked for least
- * recently goes, of those without an open stream or export: one that was ended would come back at
- * once, and end another one.
+ * Maximum number of scopes served at the same time. Each has its own read model, whose memory grows
+ * with what it sees. Beyond this number, the least recently used scope without open streams or
+ * exports is dropped. Dropping one with an open stream would only make the reader reconnect and
+ * displace another.
  */
 export const MAX_SCOPES = 32;
 const BUSY_RETRY_SECONDS = '30';
 
-/**
- * View of one scope: its ledger, and the handlers of routes over it, each made on its first call.
- */
+/** View of one scope: its ledger, and the handlers of routes on it, each created on first use. */
 interface ScopeView<C> {
   readonly ledger: ScopedLedger;
   readonly handlerOf: (route: Route<C, 'scoped'>) => RequestHandler;
-  /** Streams, exports and plans that are open. */
+  /** Open streams, exports and plans. */
   readonly open: Set<Response>;
 }
 
-/** Equal for equal scopes of all callers. */
+/** Returns the key of a scope, equal for equal scopes of all callers. */
 const keyOf = (grants: readonly RoleGrant[]): string =>
   [...new Set(grants.map(({ clusters, policies }) => canonicalJson({ clusters, policies })))].sort(byText).join('\n');
 
-/** A stream, export or plan ends with what it was read from, and keeps that until it ends. */
+/**
+ * Ties a response to its view: the response ends with the view, and keeps the view in use until
+ * then.
+ */
 const openOn = ({ ledger: { ended }, open }: Pick<ScopeView<never>, 'ledger' | 'open'>, res: Response): void => {
   const cut = (): void => void res.destroy();
   ended.addEventListener('abort', cut, { once: true });
@@ -44,19 +45,19 @@ const openOn = ({ ledger: { ended }, open }: Pick<ScopeView<never>, 'ledger' | '
 };
 
 /**
- * Serves each caller from the visible part of the fleet: a scoped route works on one context, of
- * the whole fleet or of a scope, and does not know what the context leaves out. Callers with equal
- * scopes share a view.
+ * Serves each caller from the visible part of the fleet. A scoped route works on one context, of
+ * the whole fleet or of a scope, and cannot access the rest. Callers with equal scopes share a
+ * view.
  *
- * @typeParam C context of scoped routes
- * @typeParam H context of the other routes, those of the whole hub
+ * @typeParam C context of scoped routes @typeParam H context of all other routes, which concern the
+ * whole hub
  */
 export class ScopeViews<C, H extends C> {
   readonly #whole: H;
   readonly #ledger: FleetState;
   readonly #contextOf: (ledger: ScopedLedger) => C;
   readonly #slices: ThreadSlices;
-  /** Views by key; the least recently used one first. */
+  /** Views by key, the least recently used one first. */
   readonly #views = new Map<string, ScopeView<C>>();
 
   constructor(whole: H, ledger: FleetState, contextOf: (ledger: ScopedLedger) => C, slices = new ThreadSlices()) {
@@ -67,8 +68,9 @@ export class ScopeViews<C, H extends C> {
   }
 
   /**
-   * @returns the handler of a route for every caller whom the route's access lets in
-   * @throws Error for a route that is public and needs a role, or is neither
+   * Creates the handler of a route.
+   *
+   * @throws Error if a public route needs a role, or another route does not
    */
   handlerOf(route: Route<C, 'scoped'> | Route<H, HubScope>): RequestHandler {
     const { access, slots, path } = route;
@@ -80,7 +82,7 @@ export class ScopeViews<C, H extends C> {
       const grants = grantsCovering(callerOf(res).principal.grants, needed);
       if (grants.some(isUnscoped)) return whole(req, res, next);
       const view = await this.#viewOf(grants);
-      // A commit may have ended it meanwhile: what is made on it now would never be let go.
+      // A commit may have ended the view meanwhile, so nothing new may use it.
       if (view.ledger.ended.aborted) return void res.destroy();
       if (slots === 'stream' || slots === 'export' || slots === 'plan') openOn(view, res);
       return view.handlerOf(route)(req, res, next);
@@ -90,7 +92,7 @@ export class ScopeViews<C, H extends C> {
   async #viewOf(grants: readonly RoleGrant[]): Promise<ScopeView<C>> {
     const key = keyOf(grants);
     await this.#views.get(key)?.ledger.state();
-    // Another call may have made it meanwhile.
+    // Another call may have created the view meanwhile.
     const known = this.#views.get(key);
     this.#views.delete(key);
     const view = known === undefined || known.ledger.ended.aborted ? this.#createWithin(grants) : known;
@@ -99,7 +101,7 @@ export class ScopeViews<C, H extends C> {
     return view;
   }
 
-  /** @throws ApiError `too-many-requests` where every scope has open streams */
+  /** @throws ApiError `too-many-requests` if every scope has open streams */
   #createWithin(grants: readonly RoleGrant[]): ScopeView<C> {
     for (const [oldest, { ledger, open }] of this.#views) {
       if (this.#views.size < MAX_SCOPES) break;

@@ -11,8 +11,8 @@ import { withholdAlert } from './withhold.ts';
 export type AlertAccess = AlertDeps['alerts'] & SilenceDeps['alerts'] & BroadcastDeps['alerts'];
 
 /**
- * Refuses a silence that a caller with a scope may not make. The text is the same whether the
- * cluster exists or not.
+ * Refuses a silence outside of the caller's scope. The text does not reveal whether the cluster
+ * exists.
  *
  * @throws ApiError `forbidden`
  */
@@ -40,16 +40,16 @@ const countAlerts = (alerts: readonly AlertView[]): AlertCounts => {
 };
 
 /**
- * Restricts alerts to the visible part of the fleet: those of a policy in a cluster, of a cluster
- * that is visible as a whole, and of a policy in Git. Those of the hub are hidden. A caller sees,
- * makes and ends silences whose matchers keep them within the scope; alerts that others silence are
+ * Restricts alerts to the visible part of the fleet: alerts of a policy in a cluster, of a cluster
+ * that is visible as a whole, and of a policy in Git. Alerts of the hub are hidden. A caller sees,
+ * creates and ends silences whose matchers are within the scope. Alerts that others silence are
  * shown as silenced.
  */
 export const scopeAlerts = (alerts: AlertAccess, ledger: ScopedLedger): AlertAccess => {
   const list = async (): Promise<AlertView[]> => {
     const { desired, visibility } = await ledger.state();
     const inGit = new Set(desired?.set.policies.map(({ document }) => document.metadata.name));
-    // What no cluster has is said of all clusters.
+    // An alert about all clusters needs visibility of all of them.
     const isOfGit = (name: string, policy = ''): boolean =>
       inGit.has(policy) && (name !== 'PolicyNotProven' || visibility.seesEverywhere(policy));
     const seen: AlertView[] = [];

@@ -18,28 +18,26 @@ import { ScopeState } from './scope-state.ts';
 import { withholdEvent, withholdSource } from './withhold.ts';
 
 /**
- * Events of the whole ledger that one search looks at. If few of them are in the scope, `next`
- * continues the search.
+ * Maximum number of events of the whole ledger that one search examines. `next` continues the
+ * search if few of them are in the scope.
  */
 const MAX_LOOKED_AT = 10_000;
-/** Events that are read at a time. */
+/** Number of events read at a time. */
 const PAGE = 500;
-/** Records that are restricted between two looks at the clock. */
+/** Number of records restricted between two reads of the clock. */
 const RECORDS = 8;
 
-/**
- * Whether a part of the fleet that was visible before is hidden now, or visible by other grants.
- */
+/** Whether something that was visible before is now hidden, or visible by other grants. */
 const isNarrower = (before: ScopeState, now: ScopeState): boolean =>
   [...before.fingerprint].some(([name, grants]) => now.fingerprint.get(name) !== grants);
 
 /**
- * The state of the fleet, restricted to the caller's grants. Outside objects do not exist in it. It
- * implements every member of the state, so that a new one does not compile before it is restricted;
- * what is not of the state (writes, the audit log, who leads) a scope does not have.
+ * State of the fleet, restricted to the caller's grants. Objects outside do not exist in it. It
+ * implements all of FleetState, so a new member must be restricted before it compiles. Writes, the
+ * audit log and the lease are not part of it.
  *
- * The view ends when a commit removes something from the scope: what was derived from it (buffered
- * live events, open streams) must not be shown any more.
+ * The view ends when a commit removes something from the scope, because derived data such as
+ * buffered live events and open streams must not be shown any more.
  */
 export class ScopedLedger implements FleetState {
   readonly #whole: FleetState;
@@ -56,19 +54,21 @@ export class ScopedLedger implements FleetState {
     this.#slices = slices;
   }
 
-  /** Aborted once nothing that was read by this view may be shown any more. */
+  /** Aborts when data from this view must not be shown any more. */
   get ended(): AbortSignal {
     return this.#ended.signal;
   }
 
-  /** Ends the view and all its subscriptions. */
+  /** Ends the view and its subscriptions. */
   end(): void {
     this.#ended.abort();
     for (const unsubscribe of this.#unsubscribes) unsubscribe();
     this.#unsubscribes.clear();
   }
 
-  /** Brings the view up to date with the repository; reads of `records` are as of the last call. */
+  /**
+   * Updates the view to the current repository. Reads of `records` use the result of the last call.
+   */
   async state(): Promise<ScopeState> {
     const desired = await this.#whole.desired();
     const before = this.#state?.value;
@@ -80,8 +80,8 @@ export class ScopedLedger implements FleetState {
   }
 
   /**
-   * Whether facts about a policy in a cluster are visible; without a policy, facts about the whole
-   * cluster.
+   * Whether facts about a policy in a cluster, or without a policy about the whole cluster, are
+   * visible.
    */
   async sees(cluster: string, policy?: string): Promise<boolean> {
     const state = await this.state();
@@ -100,7 +100,7 @@ export class ScopedLedger implements FleetState {
     return (await this.state()).desired;
   }
 
-  /** Restricts records in slices of time: each costs as much as it has deviations, once. */
+  /** Restricts records in time slices. Each costs as much as it has deviations, once. */
   async clusters(): ReturnType<FleetState['clusters']> {
     const state = await this.state();
     const seen: ClusterRecord[] = [];
@@ -121,7 +121,7 @@ export class ScopedLedger implements FleetState {
 
   async searchEvents({ limit, ...query }: EventQuery): Promise<FoundEvents> {
     const { signal: _signal, before: _before, ...filter } = query;
-    // As for a cluster that does not exist, which has no events to look through.
+    // Same as for an unknown cluster, without searching events.
     if (filter.cluster !== undefined && !(await this.state()).seesCluster(filter.cluster)) return { events: [], next: null };
     const found: EventView[] = [];
     let next: number | null = null;
@@ -156,7 +156,7 @@ export class ScopedLedger implements FleetState {
     );
   }
 
-  /** Records of commits; all other records concern the whole hub and are hidden. */
+  /** Visible records of commits. All other records concern the whole hub and are hidden. */
   readonly records: KeyedReader = {
     get: (kind, name) => {
       const found = kind === COMMIT_KIND ? readRolloutSlot(this.#whole.records, name) : null;
@@ -167,7 +167,7 @@ export class ScopedLedger implements FleetState {
     subscribe: (kind, handler) => (kind === COMMIT_KIND ? this.#keep(this.#whole.records.subscribe(kind, handler)) : () => undefined),
   };
 
-  /** Pages of the whole ledger, newest first, up to the limit of one search. */
+  /** Yields pages of the whole ledger, newest first, up to the limit of one search. */
   async *#pages({ before, signal, ...filter }: Omit<EventQuery, 'limit'>): AsyncGenerator<FoundEvents> {
     let from = before;
     for (let looked = 0; looked < MAX_LOOKED_AT; looked += PAGE) {
@@ -179,12 +179,13 @@ export class ScopedLedger implements FleetState {
   }
 
   /**
-   * The visible form of an event; none if it is hidden, or if that form does not match the filter.
+   * Returns the visible form of an event; none if it is hidden, or if that form does not match the
+   * filter.
    */
   async #seen(event: EventView, filter: EventFilter): Promise<readonly EventView[]> {
     const isSeen = event.cluster !== null && (await this.sees(event.cluster, event.policy));
     const seen = withholdEvent(event);
-    // The search looked at the whole text: what is withheld must not be found by it.
+    // The search matched the whole text, but withheld text must not be found.
     return isSeen && matchesEvent(seen, filter) ? [seen] : [];
   }
 
@@ -193,7 +194,7 @@ export class ScopedLedger implements FleetState {
       (events) => {
         if (!this.ended.aborted) for (const seen of events) handler({ kind: 'event', event: seen });
       },
-      // The ledger closes.
+      // The ledger is closing.
       () => undefined,
     );
   }

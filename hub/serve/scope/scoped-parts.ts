@@ -5,11 +5,11 @@ import type { PolicyDeps } from '../routes/policy-routes.ts';
 import type { ScopedLedger } from './scoped-ledger.ts';
 import { withholdLabels } from './withhold.ts';
 
-/** Dependencies of routes beside the ledger, restricted to a scope. */
+/** Dependencies of routes besides the ledger, restricted to a scope. */
 
 type Agents = PolicyDeps['agents'];
 
-/** Rows of namespaces that a visible policy governs, with these policies alone. */
+/** Returns the rows of namespaces with a visible policy, reduced to the visible policies. */
 const seenRows = async (cluster: string, rows: readonly ProcessingRow[], ledger: ScopedLedger): Promise<ProcessingRow[]> => {
   const known = new Map<string, boolean>();
   for (const policy of new Set(rows.flatMap(({ policies }) => policies))) known.set(policy, await ledger.sees(cluster, policy));
@@ -24,7 +24,7 @@ export const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
   inspect: async (cluster, policy) => {
     if ((await ledger.cluster(cluster)) === null) return undefined;
     const inspected = await agents.inspect(cluster, policy);
-    // A commit may have come while the agent was asked.
+    // A commit may have changed the scope meanwhile.
     const isSeen = await ledger.sees(cluster, policy);
     const { visibility } = await ledger.state();
     const set = visibility.at(cluster);
@@ -37,18 +37,18 @@ export const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
     const located = await agents.locate(cluster);
     if (located === undefined) return undefined;
     const rows = await seenRows(cluster, located.rows, ledger);
-    // Of which namespaces the others are, the agent does not say.
+    // The agent does not say which namespaces were left out.
     const omitted = located.omitted === 0 || (await ledger.sees(cluster)) ? located.omitted : null;
     return { rows, omitted };
   },
 });
 
-/** Error for a cluster outside of the scope; the same whether the cluster exists or not. */
+/** Error for a cluster outside of the scope. Does not reveal whether the cluster exists. */
 const outside = (cluster: string): ApiError =>
   new ApiError('forbidden', `The cluster ${cluster} is outside of your scope: this needs your role for it, and for every policy in it.`);
 
 /**
- * Enrolments of the visible clusters. To change one a caller needs a grant for everything in the
+ * Restricts enrolments to visible clusters. Changing one needs a grant for everything in its
  * cluster.
  */
 export const scopeEnrolment = ({ identity, agentUrl }: EnrolmentAccess, ledger: ScopedLedger): EnrolmentAccess => {

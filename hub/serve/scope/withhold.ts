@@ -13,15 +13,15 @@ import type { ClusterRecord } from '../../ledger/index.ts';
 import { type ClusterSteps, packSteps, type RolloutRecord, unpackSteps } from '../../rollout/index.ts';
 
 /**
- * Texts about more than one cluster or policy are withheld. A caller who sees a part of the fleet
- * gets the fields around them, such as ids, times and states. Pure.
+ * Texts that may concern more than one cluster or policy are withheld from callers who see a part
+ * of the fleet. They get the surrounding fields, such as ids, times and states. Pure.
  */
 
 /** Placeholder of a withheld text. */
 export const WITHHELD = 'Not shown in your scope.';
 
 /**
- * Withholds message and author of a commit. A message can be about anything, and its author is no
+ * Withholds message and author of a commit. A message can be about anything, and the author is not
  * part of the fleet.
  */
 export const withholdCommit = ({ revision, time }: CommitView): CommitView => ({ revision, time, author: 'not shown', subject: WITHHELD });
@@ -32,7 +32,7 @@ const withholdVerification = ({ state }: RevisionVerification): RevisionVerifica
 /** Withholds the reason of a problem, which names files of the whole repository. */
 const withholdProblem = ({ code }: Pick<ProblemView, 'code'>): ProblemView => ({ ...(code !== undefined && { code }), reason: WITHHELD });
 
-/** Shows which commit is in force, and whether a newer one was refused; withholds their texts. */
+/** Shows the current commit and whether a newer one was refused. Withholds their texts. */
 export const withholdSource = (source: SourceView): SourceView => ({
   ...source,
   revision: source.revision && withholdCommit(source.revision),
@@ -43,14 +43,14 @@ export const withholdSource = (source: SourceView): SourceView => ({
 
 type Nack = NonNullable<ClusterRecord['nack']>;
 
-/** Removes the texts of a refusal, which may name what a caller may not see. */
+/** Withholds the texts of a refusal, which may name hidden objects. */
 export const withholdNack = ({ revision, time, reasons }: Nack): Nack => ({
   revision,
   time,
   reasons: reasons.map(({ code }) => ({ code, message: WITHHELD })),
 });
 
-/** Withholds counts of the whole cluster, and owners under policies that are not seen. */
+/** Withholds counts of the whole cluster, and owners of hidden policies. */
 const withholdDenials = ({ minutes, denials }: ClusterDenials, policies: ClusterRecord['policies']): ClusterDenials => {
   const seen = denials
     .map((denial) => ({ ...denial, policies: denial.policies.filter((policy) => policies.has(policy)) }))
@@ -62,11 +62,11 @@ const withholdDenials = ({ minutes, denials }: ClusterDenials, policies: Cluster
 type ClusterReport = NonNullable<ClusterRecord['report']>;
 
 /**
- * Removes from a cluster's report what a caller may not see.
+ * Withholds hidden parts of a cluster's report.
  *
- * @param policies those of the cluster that are seen
- * @param seesAllPolicies whether what is said of the whole cluster may be said; else it may name
- * policies of others
+ * @param policies visible policies of the cluster
+ * @param seesAllPolicies whether texts about the whole cluster are visible; else they may name
+ * hidden policies
  */
 export const withholdClusterReport = (
   report: ClusterReport,
@@ -89,7 +89,7 @@ export const withholdClusterReport = (
 
 /**
  * Withholds the labels of namespaces, which name every policy that governs them. Returns the same
- * object for the same report, whatever the scope and the commit.
+ * object for the same report, in every scope and commit.
  */
 export const withholdLabels = weakMemo((whole: PolicyReport): PolicyReport => {
   const { namespaceLabels, ...report } = whole;
@@ -103,14 +103,11 @@ export const withholdLabels = weakMemo((whole: PolicyReport): PolicyReport => {
 export const withholdEvent = (event: EventView): EventView =>
   event.revision !== undefined && event.policy === undefined ? { ...event, message: WITHHELD } : event;
 
-/**
- * Alerts whose details are about a commit: these can name any file of the repository, and the
- * signer.
- */
+/** Alerts about commits. Their details can name any file of the repository, and the signer. */
 const OF_COMMITS: ReadonlySet<AlertView['name']> = new Set(['CommitRefused', 'RevisionNotTrusted']);
 
 /**
- * Withholds the notifications of an alert, as receivers and times depend on all alerts of its
+ * Withholds the notifications of an alert, because receivers and times depend on all alerts of its
  * group.
  */
 export const withholdAlert = (alert: AlertView): AlertView => ({
@@ -130,8 +127,8 @@ const PROVEN = 3;
 
 /**
  * Time at which the visible clusters had proven the commit: all of them or, once it counts as
- * enforced everywhere, those that had. If none of them had, the time of all others says nothing
- * about any of them.
+ * enforced everywhere, those that had. If none of them had, the time would only be about hidden
+ * clusters.
  */
 const enforcedFor = (rollout: RolloutRecord, clusters: readonly ClusterSteps[]): string | null => {
   const times = clusters.map(([, steps]) => steps[PROVEN] ?? null);
@@ -140,7 +137,10 @@ const enforcedFor = (rollout: RolloutRecord, clusters: readonly ClusterSteps[]):
   return counts ? new Date(Date.parse(rollout.noticed) + Math.max(...proven)).toISOString() : rollout.enforced;
 };
 
-/** The rollout of a commit through the visible clusters, with their policies that it changed. */
+/**
+ * Returns the visible part of a commit's rollout: visible clusters, and the changed policies that
+ * are visible.
+ */
 export const scopeRollout = (rollout: RolloutRecord, { seesCluster, seesPolicy }: SeenParts): RolloutRecord => {
   const refused = Object.entries(rollout.refused).filter(([name]) => seesCluster(name));
   const { added, changed, removed } = rollout.changes;

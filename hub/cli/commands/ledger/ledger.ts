@@ -32,7 +32,7 @@ const explain = (error: unknown): never => {
   throw new CliError(error instanceof LedgerError ? error.message : describeDatabaseError(error));
 };
 
-/** Works on what the hub would open. */
+/** Runs work on the database that the hub would open. */
 const withDatabase = async <D extends DatabaseReader, T>(
   { io }: Context,
   open: Open<D>,
@@ -51,11 +51,11 @@ const withDatabase = async <D extends DatabaseReader, T>(
   }
 };
 
-/** Loads the key if there is one; makes none. */
+/** Loads the audit key if it exists. Does not create one. */
 const findKey = async (file: string): Promise<AuditKey | undefined> =>
   (await readIfThere(file)) === undefined ? undefined : loadAuditKey(file);
 
-/** A container may run as a user that has no name. */
+/** Returns the name of the user. In a container the user may have none. */
 const userName = (): string => {
   try {
     return userInfo().username;
@@ -64,10 +64,10 @@ const userName = (): string => {
   }
 };
 
-/** The caller of the command. */
+/** Actor of the command in the audit log. */
 const operator = () => ({ kind: 'operator' as const, id: userName(), roles: [] });
 
-/** Backs up the ledger that this machine has, or what `fso backup --from-hub` gets. */
+/** Backs up the ledger of this machine, or with `--from-hub` that of the hub. */
 export const backup = (context: Context, target: string, options: BackupOptions): Promise<void> => {
   if (options.fromHub) return backupFromHub(context, target, options);
   const write = async (path: string, replace: boolean) =>
@@ -78,16 +78,16 @@ export const backup = (context: Context, target: string, options: BackupOptions)
   return keepBackups(context, target, options, write);
 };
 
-/** Folders of a ledger that was moved out of the way of a restore. */
+/** Folders of a ledger that was moved for a restore. */
 interface MovedLedger {
   readonly folder: string;
   readonly aside: string;
 }
 
 /**
- * Moves an embedded ledger out of the way of a restore, if there is one.
+ * Moves an embedded ledger, if there is one, to make room for a restore.
  *
- * @throws LedgerError while a hub has it open, or where it is on a server
+ * @throws LedgerError while a hub has it open, or if the ledger is on a server
  */
 const setAside = async (context: Context): Promise<MovedLedger | undefined> => {
   const { database } = await loadLedgerConfig(context.io.env);
@@ -99,20 +99,20 @@ const setAside = async (context: Context): Promise<MovedLedger | undefined> => {
   return { folder, aside };
 };
 
-/** Puts a ledger back into its place, in which a restore has left an empty one. */
+/** Moves a ledger back, replacing the empty one of a failed restore. */
 const putBack = async ({ folder, aside }: MovedLedger): Promise<void> => {
   await rm(folder, { recursive: true, force: true });
   await rename(aside, folder);
 };
 
-/** `fso restore` */
+/** Runs `fso restore`. */
 export const restore = async (context: Context, file: string, { replace }: { readonly replace: boolean }): Promise<void> => {
-  // A file that cannot be restored must not cost the ledger that is there.
+  // Checked first, so that an unusable file does not cost the existing ledger.
   const checked = await checkBackup(resolve(file)).catch(explain);
   const moved = replace ? await setAside(context).catch(explain) : undefined;
   const restoring = withDatabase(context, openDatabase, (database) => restoreLedger(database, checked, operator()));
   const { created, rows, notes } = await restoring.catch(async (error: unknown) => {
-    // What is signed by whom shows only once the rows are read.
+    // Some checks, such as of signatures, are only possible while rows are read.
     if (moved !== undefined) await putBack(moved);
     throw error;
   });
@@ -121,7 +121,7 @@ export const restore = async (context: Context, file: string, { replace }: { rea
   for (const note of notes) context.out(`note: ${withoutControls(note)}\n`);
 };
 
-/** `fso ledger forget`. @returns the exit code */
+/** Runs `fso ledger forget`. @returns the exit code */
 export const forgetInLedger = async (context: Context, cluster: string, { yes }: { yes: boolean }): Promise<number> => {
   if (!yes) {
     context.progress(

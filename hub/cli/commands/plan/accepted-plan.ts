@@ -15,11 +15,11 @@ const hasCommit = (folder: string, revision: string, env: NodeJS.ProcessEnv): bo
 };
 
 /**
- * Reads the trailer `Accept-Effects` of the commits of a change, of which the newest one counts. It
- * may be any text.
+ * Reads the trailer `Accept-Effects` from the commits of a change; the newest one counts. It may be
+ * any text.
  *
- * @returns undefined: there is none. null: the repository does not have the commit in force, so
- * that the commits of the change are not known
+ * @returns undefined: there is none. null: the local repository lacks the hub's current commit, so
+ * the commits of the change are unknown
  * @throws HubError, CliError
  */
 export const readAcceptedPlan = async (

@@ -12,10 +12,10 @@ import {
   workloadRows,
 } from '@fso/shared/effects';
 
-/** First line of the comment, by which a workflow finds the one to replace. */
+/** First line of the comment, by which a workflow finds the comment to replace. */
 const MARK = '<!-- fso plan -->';
 
-/** Characters of a comment. Hosts take 65,536 and more. */
+/** Maximum length of a comment in characters. Hosting services accept at least 65,536. */
 const MAX_LENGTH = 60_000;
 const MAX_CELL = 300;
 
@@ -23,8 +23,9 @@ const MAX_CELL = 300;
 const UNWRITABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069`\\]+/g;
 
 /**
- * Text as a code span, in which Markdown and the hosts see no HTML, links, mentions or issues. A
- * code span ends at a backtick alone, and the backslash is what tables escape with.
+ * Formats text as a code span, in which Markdown and hosting services interpret no HTML, links,
+ * mentions or issues. Backticks and backslashes are removed: the former end a code span, the latter
+ * escape in tables.
  */
 const code = (text: string): string => {
   const line = text.replaceAll(UNWRITABLE, ' ').slice(0, MAX_CELL).trim().toWellFormed();
@@ -61,13 +62,13 @@ const tableOf = <T>(columns: Columns<T>, rows: readonly T[], room: number): stri
   return `${lines.join('\n')}\n\n`;
 };
 
-/** Columns of clusters. A comment names no workloads: its readers may be many. */
+/** Columns of clusters. A comment names no workloads, because it may have many readers. */
 const WORKLOADS = WORKLOAD_COLUMNS.map(({ title, value }) => [title.toLowerCase(), value] as const);
 const WAVES = WAVE_COLUMNS.map(({ title, value }) => [title.toLowerCase(), value] as const);
 
 const listOf = (lines: readonly string[]): string => lines.map((each) => `- ${each}\n`).join('');
 
-/** A plan as the comment of a pull request: the verdict first, and what changes. */
+/** Formats a plan as a comment on a pull request: first the verdict, then the changes. */
 export const planMarkdown = (plan: Plan): string => {
   const beyond = listOf([...beyondLines(plan, code, false), ...sinceLines(plan, code, false)]);
   const head = `${MARK}\n**${planVerdict(plan, code)}**\n\n${beyond === '' ? '' : `${beyond}\n`}`;

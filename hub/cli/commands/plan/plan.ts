@@ -37,9 +37,9 @@ export interface PlanOptions {
   readonly output: 'table' | 'json' | 'markdown';
   readonly dir: string;
   readonly ref?: string;
-  /** Branch that the hub reads by itself, in the place of files. */
+  /** Branch that the hub reads itself, instead of files. */
   readonly branch?: string;
-  /** Default: `main`. */
+  /** Base to compare with. Default: `main`. */
   readonly base?: string;
   /** RFC 3339. */
   readonly at?: string;
@@ -47,16 +47,16 @@ export interface PlanOptions {
   readonly withoutCluster: readonly string[];
   readonly withoutRegion: readonly string[];
   readonly offline?: true;
-  /** Clusters whose agents are away or off do not fail the plan. */
+  /** Whether agents that do not answer, or have FSO_PREVIEW=off, do not fail the plan. */
   readonly allowMissing?: true;
 }
 
 type Removal = Pick<FleetState, 'withoutClusters' | 'withoutRegions'>;
 
-/** Option of the command line for each part that names restrict. */
+/** Command line option for each filter by name. */
 const OPTIONS = { clusters: '--cluster', withoutClusters: '--without-cluster', withoutRegions: '--without-region' } as const;
 
-/** @throws CliError for a name that is not there */
+/** @throws CliError for an unknown name */
 const assertKnown = (unknown: ReturnType<typeof unknownName>): void => {
   if (unknown === undefined) return;
   const { part, name, known } = unknown;
@@ -105,11 +105,11 @@ const comparePolicies = (context: Context, options: PlanOptions): Plan => {
   };
 };
 
-/** Longest time for which a plan waits until the hub may be asked again, ms. */
+/** Maximum time to wait for a retry of a plan, in milliseconds. */
 const MAX_WAIT_MS = 300_000;
 
 /**
- * Asks for a plan, once more after the time that a hub names which makes as many as it may.
+ * Requests a plan. If the hub is busy, retries once after the time that it names.
  *
  * @throws HubError
  */
@@ -127,13 +127,13 @@ const requestPlan = async ({ progress, server }: Context, client: HubClient, req
 
 const NOT_READ: Plan['acceptance'] = { state: 'NotRead', plan: null, by: null, at: null, beyond: [] };
 
-/** A change as it is sent, and the plan with what is known here of the change. */
+/** Change as it is sent, and additions to the plan that only this side knows. */
 interface SentChange {
   readonly request: Pick<PlanRequest, 'branch' | 'files' | 'accept'>;
   readonly complete: (plan: Plan) => Plan;
 }
 
-/** Reads the change, unless the hub does. */
+/** Reads the change, unless the hub reads it. */
 const readSentChange = async (context: Context, client: HubClient, options: PlanOptions): Promise<SentChange> => {
   const { branch, ref, dir } = options;
   if (branch !== undefined) return { request: { branch }, complete: (plan) => plan };
@@ -151,7 +151,7 @@ const readSentChange = async (context: Context, client: HubClient, options: Plan
   };
 };
 
-/** Lets the hub compare the change with the commit that it follows, and ask its clusters. */
+/** Lets the hub compare the change with its current commit and ask its clusters. */
 const planAtHub = async (context: Context, options: PlanOptions): Promise<Plan> => {
   const { base, at, branch, cluster, withoutCluster, withoutRegion } = options;
   if (base !== undefined)
@@ -175,7 +175,7 @@ const planAtHub = async (context: Context, options: PlanOptions): Promise<Plan> 
   }
 };
 
-/** Explains why a hub makes no plan; undefined: as other calls do. */
+/** Explains why the hub refuses a plan; undefined: like any other call. */
 const refusalOf = (error: unknown, server: string): CliError | undefined => {
   if (!(error instanceof HubError)) return undefined;
   const { status, problem, message } = error;
@@ -185,7 +185,7 @@ const refusalOf = (error: unknown, server: string): CliError | undefined => {
   return status === 413 ? new CliError(`the change is too large for a plan of the hub: ${problem?.detail ?? message}`) : undefined;
 };
 
-/** Explains why a hub makes no plan of a branch; undefined: as other calls do. */
+/** Explains why the hub refuses a plan of a branch; undefined: like any other call. */
 const branchRefusalOf = (error: unknown, branch: string, server: string): CliError | undefined => {
   if (!(error instanceof HubError) || error.problem === undefined) return undefined;
   const { status, problem } = error;
@@ -220,10 +220,10 @@ const writeTable = (context: Context, plan: Plan): void => {
   for (const note of planNotes(plan, (text) => text)) context.progress(`${note}\n`);
 };
 
-/** Reasons that `--allow-missing` lets pass: agents that are away, or off. */
+/** Reasons that `--allow-missing` accepts. */
 const AWAY: readonly NotAnsweredReason[] = ['NotConnected', 'NoAnswer', 'Off'];
 
-/** Whether a plan is fine. @param allowMissing agents that are away or off, if others answered */
+/** Whether a plan passes. @param allowMissing whether agents may be missing if others answered */
 const isFine = ({ result, workloads }: Plan, allowMissing: boolean): boolean => {
   if (result === 'NothingBreaks' || result === 'Accepted') return true;
   if (!allowMissing || workloads === null || workloads.clusters.length === 0) return false;
@@ -232,7 +232,7 @@ const isFine = ({ result, workloads }: Plan, allowMissing: boolean): boolean => 
   );
 };
 
-/** `fso plan`: what a change does to the fleet. @returns the exit code */
+/** Runs `fso plan`: predicts the effects of a change on the fleet. @returns the exit code */
 export const plan = async (context: Context, options: PlanOptions): Promise<number> => {
   const { output, offline = options.branch === undefined && !context.isServerNamed, allowMissing = false } = options;
   const result = offline ? comparePolicies(context, options) : await planAtHub(context, options);

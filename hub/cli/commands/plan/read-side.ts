@@ -4,9 +4,9 @@ import { CliError } from '../../errors.ts';
 import { commitAt, filesAt } from '../policy-files/git-commits.ts';
 import { readPolicyFolder } from '../policy-files/policy-folder.ts';
 
-/** A side of a plan. */
+/** Side of a comparison. */
 export interface PlanSide {
-  /** A revision as it was given, or a folder. */
+  /** Revision as given, or a folder. */
   readonly source: string;
   /** Commit id; null: a folder. */
   readonly revision: string | null;
@@ -14,7 +14,7 @@ export interface PlanSide {
   readonly set: PolicySet;
 }
 
-/** Lines of problems, each with its place. */
+/** Formats problems as lines, each with its place. */
 export const problemLines = (problems: readonly ProblemView[]): string =>
   problems
     .map(
@@ -31,7 +31,7 @@ const validSet = (source: string, files: readonly SourceFile[], more: readonly S
   const problems = [...more, ...(decoded.ok ? [] : decoded.problems)];
   if (decoded.ok && problems.length === 0) {
     const { policies, clusters } = decoded.set;
-    // Else a wrong folder would read as the removal of every policy.
+    // Otherwise a wrong folder would look like the removal of every policy.
     if (policies.length + clusters.length > 0) return decoded.set;
     throw new CliError(`${source} has no policies and no clusters: is it the root of a policy repository?`);
   }
@@ -39,9 +39,9 @@ const validSet = (source: string, files: readonly SourceFile[], more: readonly S
 };
 
 /**
- * Reads a commit of the repository that a folder is in, without a checkout.
+ * Reads a commit of the repository that contains a folder, without a checkout.
  *
- * @throws CliError where git cannot read it, and with all problems where it is not valid
+ * @throws CliError if git cannot read it, or with all problems if it is invalid
  */
 export const readCommit = (folder: string, source: string, env: NodeJS.ProcessEnv): PlanSide => {
   const revision = commitAt(folder, source, env);

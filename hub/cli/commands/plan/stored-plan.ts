@@ -24,7 +24,7 @@ const WORKLOADS: readonly Column<ReturnType<typeof plannedRows>[number]>[] = [
 
 const named = (clusters: readonly string[]): string | undefined => (clusters.length === 0 ? undefined : listText(clusters));
 
-/** Writes a stored plan: by whom it was made, its effects, and its outcome after the merge. */
+/** Prints a stored plan: its author, its effects, and its outcome after the merge. */
 export const writeStoredPlan = (context: Context, plan: StoredPlanView): void => {
   writeFacts(context, [
     ['Plan', plan.id],

@@ -8,7 +8,7 @@ const MAX_BYTES = 512 * 1024 * 1024;
 
 type Git = (args: readonly string[], input?: string) => Buffer;
 
-/** Runs git in a folder. @throws CliError with its output */
+/** Returns a function that runs git in a folder. @throws CliError with its output */
 const gitIn =
   (folder: string, revision: string, env: NodeJS.ProcessEnv): Git =>
   (args, input) => {
@@ -17,21 +17,23 @@ const gitIn =
     } catch (error) {
       if (Reflect.get(Object(error), 'code') === 'ENOENT')
         throw new CliError('reading a commit needs the program git, which is not in the PATH');
-      const said = String(Reflect.get(Object(error), 'stderr') ?? '').trim();
-      throw new CliError(`git cannot read ${revision}: ${said === '' ? messageOf(error) : said}`);
+      const output = String(Reflect.get(Object(error), 'stderr') ?? '').trim();
+      throw new CliError(`git cannot read ${revision}: ${output === '' ? messageOf(error) : output}`);
     }
   };
 
 /**
- * Contents in the order of their ids, as `git cat-file --batch` writes them. @throws CliError where
- * one is not there
+ * Parses the output of `git cat-file --batch`.
+ *
+ * @returns contents in the order of the ids
+ * @throws CliError if an object is missing
  */
 const contentsOf = (answer: Buffer): readonly Buffer[] => {
   const contents: Buffer[] = [];
   for (let at = 0; at < answer.length; ) {
     const end = answer.indexOf('\n', at);
     const [id, type, size = ''] = answer.toString('latin1', at, end).split(' ');
-    // As in a clone that has not fetched all.
+    // Objects are missing in a partial clone.
     if (type !== 'blob') throw new CliError(`git cannot read object ${id}: it is ${type}`);
     const next = end + 1 + Number(size);
     contents.push(answer.subarray(end + 1, next));
@@ -41,7 +43,7 @@ const contentsOf = (answer: Buffer): readonly Buffer[] => {
 };
 
 /**
- * Id of a commit in the Git repository that a folder is in, which may be a bare one.
+ * Returns the id of a commit in the Git repository that contains a folder. It may be bare.
  *
  * @throws CliError
  */
@@ -55,10 +57,11 @@ export const commitAt = (folder: string, revision: string, env: NodeJS.ProcessEn
     .trim();
 
 /**
- * Policy files of a commit in the Git repository that a folder is in, by their paths below it, as
- * they would be after --fix: so the commit that moves registrations can be compared too.
+ * Reads the policy files of a commit in the Git repository that contains a folder, by their paths
+ * below the folder. They are read as they would be after --fix, so that a commit that moves
+ * registrations can be compared too.
  *
- * @throws CliError where git cannot read it
+ * @throws CliError if git cannot read it
  */
 export const filesAt = (folder: string, revision: string, env: NodeJS.ProcessEnv): readonly SourceFile[] => {
   const git = gitIn(folder, revision, env);
@@ -74,17 +77,20 @@ export const filesAt = (folder: string, revision: string, env: NodeJS.ProcessEnv
   return afterMoves(files, planMoves(files));
 };
 
-/** Commits of a change whose messages are read; a change of more names no plan in the others. */
+/**
+ * Maximum number of commits of a change whose messages are read. A trailer in older ones is
+ * ignored.
+ */
 const MAX_COMMITS = 500;
 
 /**
- * Messages of the commits that a revision has and a base does not, newest first.
+ * Returns the messages of the commits that a revision has and a base does not, newest first.
  *
- * @throws CliError where git cannot read one of both
+ * @throws CliError if git cannot read one of them
  */
 export const messagesBetween = (folder: string, base: string, revision: string, env: NodeJS.ProcessEnv): readonly string[] => {
   const [from, to] = [base, revision].map((each) => commitAt(folder, each, env));
-  // Signatures would stand before the messages.
+  // Otherwise signatures could precede the messages.
   const options = ['-c', 'log.showSignature=false', 'log', '-z', '--topo-order', '--format=%B', `--max-count=${MAX_COMMITS}`];
   return gitIn(
     folder,
@@ -96,9 +102,9 @@ export const messagesBetween = (folder: string, base: string, revision: string, 
 };
 
 /**
- * Policies of the base commit.
+ * Reads the policies of the base commit.
  *
- * @throws CliError where git cannot read it, or it is not valid itself
+ * @throws CliError if git cannot read it, or it is invalid
  */
 export const policiesAt = (folder: string, revision: string, env: NodeJS.ProcessEnv): PolicySet => {
   const decoded = decodeFiles(filesAt(folder, revision, env));

@@ -7,10 +7,13 @@ import { parseSigners, type SignerFiles, SignersError } from '@fso/shared/signat
 import { messageOf } from '@fso/shared/text';
 import { CliError } from '../../errors.ts';
 
-/** Larger files are refused unread; the decoder's own limit is smaller and says so in its words. */
+/**
+ * Maximum size of a file that is read, in bytes. The decoder has a smaller limit with its own
+ * message.
+ */
 const MAX_READ_BYTES = 4 * 1024 * 1024;
 
-/** Policy files of a folder, and those that cannot be read. */
+/** Policy files of a folder, and problems of files that cannot be read. */
 export interface FolderContent {
   readonly files: readonly SourceFile[];
   readonly problems: readonly SourceProblem[];
@@ -18,7 +21,7 @@ export interface FolderContent {
 
 const problem = (path: string, reason: string): SourceProblem => ({ path, line: 1, column: 1, reason });
 
-/** Whether policy may stand in a folder of this path. */
+/** Whether a folder with this path may contain policies. */
 const mayHoldPolicies = (path: string): boolean => isPolicyPath(`${path}/any.yaml`);
 
 const listFolder = (root: string, path: string): Dirent[] => {
@@ -29,7 +32,7 @@ const listFolder = (root: string, path: string): Dirent[] => {
   }
 };
 
-/** @throws CliError when it cannot be read */
+/** Reads a file. @throws CliError if it cannot be read */
 const readFile = (root: string, path: string): SourceFile | SourceProblem => {
   const file = join(root, path);
   try {
@@ -43,10 +46,10 @@ const readFile = (root: string, path: string): SourceFile | SourceProblem => {
 };
 
 /**
- * The policy files under a folder, as the hub would read them from a commit of it. Links are
- * problems, as in the hub.
+ * Reads the policy files in a folder, as the hub would read them from a commit. Links are problems,
+ * as at the hub.
  *
- * @throws CliError when the folder or a file of it cannot be read
+ * @throws CliError if the folder or one of its files cannot be read
  */
 export const readPolicyFolder = (root: string): FolderContent => {
   const files: SourceFile[] = [];
@@ -79,8 +82,8 @@ export const readPolicyFolder = (root: string): FolderContent => {
 };
 
 /**
- * Problems of the signers' files of a folder: no later commit could be trusted after a commit with
- * one.
+ * Finds problems of the signers' files in a folder. After a commit with such a problem no later
+ * commit could be trusted.
  */
 export const findSignersProblems = (root: string): readonly SourceProblem[] => {
   if (!existsSync(join(root, SIGNERS_FOLDER))) return [];

@@ -5,14 +5,16 @@ import { type DocumentText, documentTexts, FOLDERS, folderOf, registrationPaths,
 import { messageOf } from '@fso/shared/text';
 import { CliError } from '../../errors.ts';
 
-/** Most registrations in one folder. A larger one would be long for every agent. */
+/**
+ * Maximum number of registrations in one folder. A larger folder would cost every agent too much.
+ */
 const MAX_FLAT = 1000;
 
 /** Changes to a repository so that agents find the registrations. */
 export interface Moves {
-  /** Texts by path, of files that are new or have lost documents. */
+  /** New contents by path, of files that are new or lose documents. */
   readonly writes: ReadonlyMap<string, string>;
-  /** Paths of files to be removed. */
+  /** Paths of files to remove. */
   readonly removes: readonly string[];
   readonly moved: readonly { readonly cluster: string; readonly from: string; readonly to: string }[];
 }
@@ -20,8 +22,8 @@ export interface Moves {
 const linesOf = (text: string): number => text.split(/\r?\n/).filter((line) => /\S/.test(line) && !/^(---|\.\.\.)\s*$/.test(line)).length;
 
 /**
- * The registrations of a file; none where it has anything else, including a comment of its own,
- * which only people can sort.
+ * Returns the registrations of a file; none if it contains anything else, including comments
+ * outside of documents, which only people can assign.
  */
 const registrationsIn = (file: SourceFile): readonly DocumentText[] => {
   const documents = documentTexts(file) ?? [];
@@ -42,8 +44,8 @@ interface Place {
 }
 
 /**
- * Target files of the registrations of a file; none: they are right as they are, or only people can
- * sort them.
+ * Returns the target files of a file's registrations; none if they are in the right place, or only
+ * people can sort them.
  */
 const placesOf = (
   file: SourceFile,
@@ -60,9 +62,9 @@ const placesOf = (
 };
 
 /**
- * Plans the moves after which agents find the registrations: each gets a file of its own, and with
- * more than 1,000 clusters the folder that follows from its name. A file stays if one of its
- * clusters is registered twice, as only people can say which registration is right. Pure.
+ * Plans moves so that agents find the registrations: each registration gets its own file and, with
+ * more than 1,000 clusters, the folder that follows from its name. A file stays if one of its
+ * clusters is registered twice, because only people can decide which registration is right. Pure.
  */
 export const planMoves = (files: readonly SourceFile[]): Moves => {
   const all = files
@@ -82,7 +84,7 @@ export const planMoves = (files: readonly SourceFile[]): Moves => {
   };
 };
 
-/** Files as they are after moves. Pure. */
+/** Returns the files after the moves. Pure. */
 export const afterMoves = (files: readonly SourceFile[], { writes, removes }: Moves): readonly SourceFile[] => [
   ...files.filter(({ path }) => !writes.has(path) && !removes.includes(path)),
   ...[...writes].map(([path, text]) => ({ path, text })),
@@ -91,9 +93,9 @@ export const afterMoves = (files: readonly SourceFile[], { writes, removes }: Mo
 const TEMPORARY = '.moving';
 
 /**
- * Writes each text beside its place.
+ * Writes each text to a temporary file beside its target.
  *
- * @throws the error of the file system; then none of them is left
+ * @throws the error of the file system; no temporary file is left then
  */
 const writeBeside = (root: string, writes: Moves['writes']): void => {
   const written: string[] = [];
@@ -113,7 +115,7 @@ const writeBeside = (root: string, writes: Moves['writes']): void => {
 /**
  * Moves registrations. All files are written before any is replaced or removed.
  *
- * @throws CliError when a file is in the way, or cannot be written
+ * @throws CliError if a target exists, or a file cannot be written
  */
 export const move = (root: string, { writes, removes, moved }: Moves): void => {
   const sources = new Set(moved.map(({ from }) => from));
@@ -125,7 +127,7 @@ export const move = (root: string, { writes, removes, moved }: Moves): void => {
     for (const path of writes.keys()) renameSync(join(root, `${path}${TEMPORARY}`), join(root, path));
   } catch (error) {
     throw new CliError(
-      `cannot move the registrations: ${messageOf(error)}; files that end in ${TEMPORARY}, if there are any, have yet to take their place`,
+      `cannot move the registrations: ${messageOf(error)}; files that end in ${TEMPORARY}, if any, have not been moved to their place yet`,
     );
   }
 };

@@ -6,7 +6,7 @@ import { SEED_CATALOG } from '@fso/shared/regions/seed';
 import { CliError } from '../../errors.ts';
 import { readPolicyFolder } from '../policy-files/policy-folder.ts';
 
-/** The documents below `regions/` of a repository; no others are decoded. @throws CliError */
+/** Reads the documents in `regions/` of a repository. Others are not decoded. @throws CliError */
 export const readRegionFiles = (folder: string): PolicySet => {
   const { files, problems } = readPolicyFolder(folder);
   const decoded = decodeAlone(files.filter(({ path }) => folderOf(path) === FOLDERS.RegionCatalog));
@@ -15,14 +15,14 @@ export const readRegionFiles = (folder: string): PolicySet => {
   return decoded.set;
 };
 
-/** A catalogue to look into, and where it is from. */
+/** Catalogue of regions with its origin. */
 export interface RegionSource {
   readonly regions: RegionResolver;
-  /** Path of the file, or the release. */
+  /** Path of the file, or name of the release. */
   readonly origin: string;
 }
 
-/** The regions of a repository; those of this release where it has no catalogue. */
+/** Opens the regions of a repository, or those of this release if it has no catalogue. */
 export const openRegions = (folder: string): RegionSource => {
   const set = readRegionFiles(folder);
   if (set.catalog !== undefined) return { regions: regionsOf(set), origin: join(folder, CATALOG_PATH) };

@@ -6,7 +6,7 @@ import { type Column, type Format, renderTable, writeData, writeRows } from '../
 import { list } from '../../render/text.ts';
 import { openRegions, type RegionSource } from './region-files.ts';
 
-/** Options of every `fso regions` command. */
+/** Options of all `fso regions` commands. */
 export interface RegionOptions {
   readonly dir: string;
   readonly output: Format;
@@ -29,7 +29,7 @@ const COLUMNS: readonly Column<Reading>[] = [
   { title: 'SOURCE', value: ({ region }) => region.source, wide: true },
 ];
 
-/** A reading as programs get it. */
+/** Converts a reading to its output for programs. */
 const entryOf = ({ provider, name, country, place, zone, region }: Reading) => ({
   provider,
   name,
@@ -53,9 +53,7 @@ const readingsIn = ({ regions }: RegionSource): readonly Reading[] =>
 const tellSource = (context: Context, { regions, origin }: RegionSource): void =>
   context.progress(`Catalogue ${regions.catalog?.version ?? '-'} of ${origin}.\n`);
 
-/**
- * Readings with a value. @throws CliError with the values that there are, where none has it
- */
+/** Selects readings by a field. @throws CliError with the existing values if none matches */
 const select = (readings: readonly Reading[], value: string | undefined, what: 'country' | 'provider'): readonly Reading[] => {
   const found = value === undefined ? readings : readings.filter((reading) => reading[what] === value);
   if (found.length > 0 || readings.length === 0) return found;
@@ -64,9 +62,10 @@ const select = (readings: readonly Reading[], value: string | undefined, what: '
 };
 
 /**
- * `fso regions list`: the regions of the catalogue, and zones in other countries than theirs.
+ * Runs `fso regions list`: lists the regions of the catalogue, and zones in other countries than
+ * their region.
  *
- * @throws CliError where no region has the provider, or none of the provider's the country
+ * @throws CliError if no region matches the provider, or none of the provider matches the country
  */
 export const listRegions = async (context: Context, { dir, output, country, provider }: ListRegionsOptions): Promise<void> => {
   const source = openRegions(dir);
@@ -76,11 +75,11 @@ export const listRegions = async (context: Context, { dir, output, country, prov
   return writeRows(context, output, rows, COLUMNS);
 };
 
-/** Groups of which a name is inside as a provider reads it. */
+/** Returns the groups that contain a region as its provider resolves it. */
 const groupsWith = ({ regions }: RegionSource, { provider, name }: Reading): readonly string[] =>
   [...regions.groups.keys()].filter((group) => regions.resolve([`group:${group}`], provider).regions.includes(name));
 
-/** Readings that a reference stands for. */
+/** Returns the readings of a reference. */
 const readingsOf = (source: RegionSource, reference: string): readonly Reading[] => {
   const parsed = parseReference(reference);
   if (parsed.type === 'name') return source.regions.catalog?.names.get(parsed.name) ?? [];
@@ -94,9 +93,10 @@ const ambiguityOf = (reference: string, readings: readonly Reading[]): string | 
 };
 
 /**
- * `fso regions explain`: what a name or a reference stands for. @returns the exit code
+ * Runs `fso regions explain`: prints what a name or reference stands for.
  *
- * @throws CliError where the reference is none
+ * @returns the exit code
+ * @throws CliError if it is neither
  */
 export const explainRegion = async (context: Context, reference: string, { dir, output }: RegionOptions): Promise<number> => {
   const source = openRegions(dir);

@@ -14,13 +14,16 @@ const HEADER = `# What the names of regions stand for. Written by fso regions up
 
 const nameOf = ({ provider, region }: CatalogRegion): string => `${provider}/${region}`;
 
-/** A map as YAML in one line. All texts have quotes: in YAML 1.1, of some editors, NO is false. */
+/**
+ * Formats a map as YAML on one line. All texts are quoted: in YAML 1.1, which some editors use, NO
+ * is false.
+ */
 const flow = (map: object): string =>
   `{ ${Object.entries(map)
     .map(([key, value]) => `${key}: ${JSON.stringify(value)}`)
     .join(', ')} }`;
 
-/** The file with a catalogue: a line for each region and group, so that a diff names them. */
+/** Formats a catalogue with one line per region and group, so that diffs name them. */
 export const catalogText = ({ version, regions, groups }: RegionCatalogSpec): string =>
   [
     HEADER,
@@ -30,7 +33,9 @@ export const catalogText = ({ version, regions, groups }: RegionCatalogSpec): st
     ...groups.map((group) => `    - ${flow(group)}\n`),
   ].join('');
 
-/** The release's catalogue with the regions and groups that only the repository has. Pure. */
+/**
+ * Merges the release's catalogue with the regions and groups that only the repository has. Pure.
+ */
 export const mergeCatalogs = (release: RegionCatalogSpec, own: RegionCatalogSpec | undefined): RegionCatalogSpec => {
   const names = new Set(release.regions.map(nameOf));
   const groups = new Set(release.groups.map(({ name }) => name));
@@ -63,7 +68,7 @@ const changesBetween = (before: RegionCatalogSpec | undefined, after: RegionCata
 const write = (file: string, text: string): void => {
   try {
     mkdirSync(dirname(file), { recursive: true });
-    // A link of that name, which a repository may hold, would lead elsewhere.
+    // Removes a link of that name in the repository, which would redirect the write.
     rmSync(`${file}.new`, { force: true });
     writeFileSync(`${file}.new`, text, { flag: 'wx' });
     renameSync(`${file}.new`, file);
@@ -73,9 +78,9 @@ const write = (file: string, text: string): void => {
 };
 
 /**
- * `fso regions update`: writes the catalogue of this release into a repository.
+ * Runs `fso regions update`: writes the catalogue of this release into a repository.
  *
- * @throws CliError where the file holds anything else, or a newer catalogue
+ * @throws CliError if the file contains anything else, or a newer catalogue
  */
 export const updateRegions = (context: Context, { dir }: { readonly dir: string }): void => {
   const file = join(dir, CATALOG_PATH);

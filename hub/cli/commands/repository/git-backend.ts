@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** The header of a CGI answer, RFC 3875 section 6. */
+/** Parses the header of a CGI response (RFC 3875, section 6). */
 const parseCgiHeader = (header: string): { status: number; headers: [string, string][] } => {
   const lines = header.split(/\r?\n/).flatMap((line): [string, string][] => {
     const colon = line.indexOf(':');
@@ -11,7 +11,7 @@ const parseCgiHeader = (header: string): { status: number; headers: [string, str
   return { status: Number.parseInt(status ?? '200', 10), headers: lines.filter(([name]) => name.toLowerCase() !== 'status') };
 };
 
-/** Passes a CGI answer on: the header is read, the body is not touched. */
+/** Forwards a CGI response: parses the header and passes the body through. */
 const createCgiReader = (response: ServerResponse): ((chunk: Buffer) => void) => {
   let head = Buffer.alloc(0);
   return (chunk) => {
@@ -33,20 +33,20 @@ const header = (request: IncomingMessage, name: string): string => {
   return typeof value === 'string' ? value : '';
 };
 
-/** Repositories that are served, and for whom. */
+/** Repositories to serve, and the caller. */
 export interface GitBackendOptions {
-  /** Folder below which the repositories are. */
+  /** Folder that contains the repositories. */
   readonly root: string;
-  /** Path below the root, e.g. `/policies.git/info/refs`. Default: that of the request. */
+  /** Path below the root, such as `/policies.git/info/refs`. Default: that of the request. */
   readonly path?: string;
-  /** Name under which the caller pushes; undefined: as the repository is configured. */
+  /** Name of the user who pushes; undefined: as configured in the repository. */
   readonly user?: string;
-  /** Environment of git, with PATH. */
+  /** Environment of git, including PATH. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /**
- * Answers one request of Git's smart HTTP protocol by `git http-backend`
+ * Answers a request of Git's smart HTTP protocol with `git http-backend`
  * (https://git-scm.com/docs/git-http-backend).
  */
 export const answerByGit = (

@@ -11,11 +11,14 @@ import samples from './samples.json' with { type: 'json' };
 
 /** Options of `fso init`. */
 export interface InitOptions {
-  /** Name of the first cluster; absent: none is registered. */
+  /** Name of the first cluster; undefined: no cluster is registered. */
   readonly cluster?: string;
   readonly region: readonly string[];
   readonly label: readonly string[];
-  /** File with the public SSH key of who signs commits; absent: they are not signed. */
+  /**
+   * File with the public SSH key of the person who signs commits; undefined: commits are not
+   * signed.
+   */
   readonly signer?: string;
 }
 
@@ -23,7 +26,7 @@ const run = promisify(execFile);
 
 type Git = (...args: readonly string[]) => Promise<string>;
 
-/** Runs git in a folder. @throws CliError with its output */
+/** Returns a function that runs git in a folder. @throws CliError with its output */
 const gitIn =
   (folder: string, env: NodeJS.ProcessEnv): Git =>
   async (...args) => {
@@ -31,17 +34,17 @@ const gitIn =
       const { stdout } = await run('git', ['-C', folder, ...args], { env: gitEnvironment(env, { GIT_TERMINAL_PROMPT: '0' }) });
       return stdout.trim();
     } catch (error) {
-      const said = Reflect.get(Object(error), 'stderr');
-      throw new CliError(`git ${args[0]}: ${typeof said === 'string' && said !== '' ? said.trim() : messageOf(error)}`);
+      const output = Reflect.get(Object(error), 'stderr');
+      throw new CliError(`git ${args[0]}: ${typeof output === 'string' && output !== '' ? output.trim() : messageOf(error)}`);
     }
   };
 
-/** Identity of the commit, which a trial may be made without. */
+/** Author of the commit if git has none configured. A trial needs no identity. */
 const STAND_IN = { name: 'Governance', email: 'governance@example.com' };
 
 const settingOf = (git: Git, name: string, otherwise: string): Promise<string> => git('config', '--default', otherwise, name);
 
-/** A line of allowed signers (ssh-keygen(1)), for commits alone. */
+/** Returns a line of allowed signers (ssh-keygen(1)) that is restricted to commits. */
 const signerLine = (email: string, file: string): string => {
   try {
     const key = readFileSync(file, 'utf8').trim();
@@ -68,9 +71,9 @@ const commit = async (git: Git, signed: boolean, { name, email }: typeof STAND_I
 };
 
 /**
- * `fso init`: a policy repository with examples of everything, in its first commit.
+ * Runs `fso init`: creates a policy repository with examples of everything in its first commit.
  *
- * @throws CliError where the folder is not empty, or git fails
+ * @throws CliError if the folder is not empty, or git fails
  */
 export const init = async (context: Context, dir: string, options: InitOptions): Promise<void> => {
   const folder = resolve(dir);

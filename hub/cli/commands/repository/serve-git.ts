@@ -8,7 +8,7 @@ import type { Context } from '../../context.ts';
 import { CliError } from '../../errors.ts';
 import { answerByGit } from './git-backend.ts';
 
-/** Address that the Git server of a trial listens on. */
+/** Address of the Git server of a trial. */
 export interface ServeOptions {
   readonly address: string;
   readonly port: number;
@@ -16,16 +16,18 @@ export interface ServeOptions {
 
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 2_000 };
 const MAX_CONNECTIONS = 64;
-/** Fetches at a time, each a process. */
+/** Maximum number of concurrent fetches, each of which is a process. */
 const MAX_FETCHES = 8;
 
-/** A running Git server for a trial. */
+/** Running Git server of a trial. */
 export interface TrialServer {
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** Returns the path for git of a request of a fetch; undefined for others, pushes too. */
+/**
+ * Returns the path for git of a fetch request; undefined for all other requests, including pushes.
+ */
 const pathOf = (request: IncomingMessage, name: string): string | undefined => {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://git.invalid');
   const base = `/${name}`;
@@ -35,17 +37,17 @@ const pathOf = (request: IncomingMessage, name: string): string | undefined => {
 };
 
 /**
- * Serves a working copy over Git's smart HTTP protocol, to read alone. For trials: without TLS, to
- * everybody who reaches the address.
+ * Serves a working copy read-only over Git's smart HTTP protocol. For trials: without TLS, to
+ * everyone who can reach the address.
  *
- * @throws CliError where the folder is no repository, or the address cannot be had
+ * @throws CliError if the folder is no repository, or the address cannot be used
  */
 export const startTrialServer = async (folder: string, { address, port }: ServeOptions, env: NodeJS.ProcessEnv): Promise<TrialServer> => {
   const root = resolve(folder);
   const name = encodeURIComponent(basename(root));
   if (!existsSync(join(root, '.git')))
     throw new CliError(`${root} is not the root of a Git repository: make one with fso init, or git init`);
-  // As its user may have made it with another account, e.g. by sudo.
+  // The repository may belong to another user, for example because of sudo.
   const trusted = { GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'safe.directory', GIT_CONFIG_VALUE_0: '*' };
   let fetches = 0;
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
@@ -75,14 +77,14 @@ export const startTrialServer = async (folder: string, { address, port }: ServeO
   };
 };
 
-/** The next steps, once a cluster can fetch from the URL. */
+/** Text with the next steps, for clusters that can fetch from the URL. */
 const nextSteps = (url: string): string => `Next, in another terminal:
   kubectl create namespace fso
   kubectl -n fso create secret generic fso-api --from-literal=token="$(openssl rand -hex 32)"
   helm install fso-hub deploy/charts/fso-hub --namespace fso --set global.imageRegistry=localhost,git.url=${url},access.apiTokenSecret.name=fso-api
 `;
 
-/** `fso serve-git`, until Ctrl-C. */
+/** Runs `fso serve-git` until Ctrl-C. */
 export const serveGit = async (context: Context, folder: string, options: ServeOptions): Promise<void> => {
   const server = await startTrialServer(folder, options, context.io.env);
   const ended = shutdownSignal();

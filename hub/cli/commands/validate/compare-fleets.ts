@@ -2,7 +2,7 @@ import { type CompiledPolicy, compileFleet, digestOfPolicy } from '@fso/shared/c
 import type { PolicySet } from '@fso/shared/decode';
 import { byText, canonicalJson } from '@fso/shared/encoding';
 
-/** Changes that are the same for some clusters: names of policies, sorted. */
+/** Changes shared by some clusters: sorted names of policies. */
 export interface PolicyChange {
   readonly clusters: readonly string[];
   readonly gains: readonly string[];
@@ -12,7 +12,7 @@ export interface PolicyChange {
 
 type Digests = ReadonlyMap<string, string>;
 
-/** Digests of the contents of policies, by name: one that only moved is not changed. */
+/** Digests of the contents of policies, by name. A policy whose file only moved is unchanged. */
 const digestsOf = (policies: readonly CompiledPolicy[] | undefined, known: Map<CompiledPolicy, string>): Digests =>
   new Map(
     (policies ?? []).map((policy) => {
@@ -23,8 +23,8 @@ const digestsOf = (policies: readonly CompiledPolicy[] | undefined, known: Map<C
   );
 
 /**
- * Compares what each cluster gets of two commits, for whatever reason it differs; clusters with the
- * same changes share a row. Pure.
+ * Compares what each cluster gets from two commits. Clusters with the same changes share a row.
+ * Pure.
  */
 export const compareFleets = (before: PolicySet, after: PolicySet): readonly PolicyChange[] => {
   const [was, is] = [compileFleet(before), compileFleet(after)];
@@ -43,6 +43,6 @@ export const compareFleets = (before: PolicySet, after: PolicySet): readonly Pol
     row.clusters.push(cluster);
     rows.set(key, row);
   }
-  // A cluster that came or went without policies has nothing to show.
+  // Clusters that were added or removed without policies have no changes.
   return [...rows.values()].filter(({ gains, changes, loses }) => gains.length + changes.length + loses.length > 0);
 };

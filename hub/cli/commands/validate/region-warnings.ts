@@ -9,17 +9,17 @@ import {
 } from '@fso/shared/decode';
 import { parseReference, type Reading, readingText } from '@fso/shared/regions';
 
-/** Warning of a part of a valid commit that may not be what its author means. */
+/** Warning about a part of a valid commit that may not be intended. */
 export interface ValidationWarning extends SourceProblem {
   readonly type: 'RegionAmbiguous' | 'WaveEmpty';
 }
 
-/** A list of references or names in a document. */
+/** List of references or names in a document. */
 interface NameList {
   readonly sourced: Sourced<unknown>;
   readonly field: string;
   readonly names: readonly string[];
-  /** The line to write instead, of each reading. */
+  /** Returns the line to write instead, for a reading. */
   readonly remedy: (reading: Reading) => string;
 }
 
@@ -27,9 +27,10 @@ const byProvider = ({ provider, name }: Reading): string => `${provider}/${name}
 const declaration = ({ provider }: Reading): string => `provider: ${provider} below spec`;
 
 /**
- * Names that providers read in different countries, where a cluster without a provider gets them.
+ * Warns of names that providers read in different countries, if a cluster without a provider gets
+ * them.
  *
- * @param isPlaced whether a policy is for a cluster that names no provider
+ * @param isPlaced whether a policy applies to a cluster without a provider
  */
 export const regionWarnings = (
   set: PolicySet,

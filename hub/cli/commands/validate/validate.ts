@@ -24,10 +24,10 @@ type ValidationResult =
       readonly ok: true;
       readonly counts: Readonly<Record<'policies' | 'scopes' | 'clusters' | 'regionGroups' | 'rollout', number>>;
       readonly clusters: readonly ClusterCount[];
-      /** Clusters of each wave; absent: there is no strategy. */
+      /** Clusters of each wave; undefined: there is no strategy. */
       readonly waves?: readonly WaveClusters[];
       readonly warnings: readonly ValidationWarning[];
-      /** Changes since the base; absent: none was given. */
+      /** Changes since the base; undefined: no base was given. */
       readonly changes?: readonly PolicyChange[];
     };
 
@@ -128,14 +128,18 @@ const writeChanges = (context: Context, base: string, changes: readonly PolicyCh
 
 const fixRegistrations = (context: Context, folder: string): void => {
   const { files, problems } = readPolicyFolder(folder);
-  // A link among them would lead elsewhere: the result says so first.
+  // A link among the files could redirect writes. The result reports it first.
   if (problems.length > 0) return;
   const moves = planMoves(files);
   move(folder, moves);
   for (const { cluster, from, to } of moves.moved) context.progress(`cluster ${cluster}: ${from} -> ${to}\n`);
 };
 
-/** `fso validate`: the hub's result on a commit of this folder. @returns the exit code */
+/**
+ * Runs `fso validate`: prints the hub's result for a commit of this folder.
+ *
+ * @returns the exit code
+ */
 export const validate = (context: Context, folder: string, { output, base, fix = false }: ValidateOptions): number => {
   if (fix) fixRegistrations(context, folder);
   const result = validateFolder(folder, base, context.io.env);

@@ -2,13 +2,13 @@ import type { PolicySet } from '@fso/shared/decode';
 import { OTHERS, wavesOf } from '@fso/shared/rollout';
 import type { ValidationWarning } from './region-warnings.ts';
 
-/** A wave with the names of its clusters. */
+/** Wave with the names of its clusters. */
 export interface WaveClusters {
   readonly name: string;
   readonly clusters: readonly string[];
 }
 
-/** The waves of a commit in order, with their clusters; undefined: it has no strategy. */
+/** Returns the waves of a commit in order, with their clusters; undefined: it has no strategy. */
 export const wavesIn = ({ rollout, clusters }: PolicySet): readonly WaveClusters[] | undefined =>
   rollout &&
   wavesOf(
@@ -16,7 +16,7 @@ export const wavesIn = ({ rollout, clusters }: PolicySet): readonly WaveClusters
     clusters.map(({ document: { metadata } }) => ({ name: metadata.name, labels: metadata.labels ?? {} })),
   ).map(({ name, clusters: members }) => ({ name, clusters: members }));
 
-/** Warns of waves that select no cluster, as by a misspelt label. */
+/** Warns of waves that select no cluster, for example because of a misspelled label. */
 export const waveWarnings = ({ rollout }: PolicySet, waves: readonly WaveClusters[]): readonly ValidationWarning[] =>
   waves.flatMap(({ name, clusters }): ValidationWarning[] => {
     if (rollout === undefined || clusters.length > 0 || name === OTHERS) return [];

@@ -15,7 +15,10 @@ import { beginBatch, type WrittenBatch, writeBatch } from './write-batch.ts';
 const clustersOf = (changes: readonly PreparedChange[]): ReadonlySet<string> =>
   new Set(changes.flatMap(({ change }) => ('cluster' in change && change.cluster !== null ? [change.cluster] : [])));
 
-/** A leader that was cut off may find out late that another one has taken over. */
+/**
+ * Leaves out changes of earlier terms. A leader that was cut off may not know yet that another hub
+ * leads.
+ */
 const leaveOutFormerTerms = async (trx: Transaction<Schema>, changes: readonly PreparedChange[]): Promise<readonly PreparedChange[]> => {
   if (!changes.some(({ change }) => isLeaderChange(change))) return changes;
   const epoch = await readEpoch(trx);
@@ -27,15 +30,18 @@ interface Commit {
   readonly written: WrittenBatch;
 }
 
-/** Writes a batch and takes it into memory; no other hub writes meanwhile. */
+/**
+ * Creates the function that commits a batch and updates the memory. No other hub writes during the
+ * transaction.
+ */
 export const createCommit = (
   { database, clock, logger }: { readonly database: Database; readonly clock: Clock; readonly logger: Logger },
   { replicaState, histories, replica }: { replicaState: ReplicaState; histories: HistoryKeeper; replica: string },
 ) => {
   const { db, reads, shared } = database;
-  /** @returns undefined where the batch was committed before, and only the answer was lost */
+  /** @returns undefined if the batch was already committed and only the answer was lost */
   const write = async (changes: readonly PreparedChange[], number: number): Promise<Commit | undefined> => {
-    // Before that is known nothing may be concluded from a failure: the batch may be there already.
+    // Until the batch is known to be new, a failure may concern one that is already committed.
     let isNew = false;
     try {
       return await db.transaction().execute(async (trx) => {
@@ -53,8 +59,11 @@ export const createCommit = (
       throw error;
     }
   };
-  /** Plans on what the database has, where it has lost what this hub knows. */
-  const writeAnew = async (changes: readonly PreparedChange[], number: number): Promise<Commit | undefined> => {
+  /**
+   * Writes a batch. If the database lost commits that this hub knows, reads it again and plans the
+   * batch on what it has.
+   */
+  const writeWithRecovery = async (changes: readonly PreparedChange[], number: number): Promise<Commit | undefined> => {
     try {
       return await write(changes, number);
     } catch (error) {
@@ -63,26 +72,26 @@ export const createCommit = (
       return write(changes, number);
     }
   };
-  const learn = ({ batch, written }: Commit): void => {
+  const updateMemory = ({ batch, written }: Commit): void => {
     try {
       replicaState.learn(batch, written);
       histories.note(written.historyBytes);
     } catch (error) {
-      logger.fatal({ err: error }, 'batch committed, but not taken into memory: it is read from the database');
+      logger.fatal({ err: error }, 'batch committed, but memory not updated: it is read from the database');
       throw error;
     }
   };
   return async (changes: readonly PreparedChange[], number: number): Promise<void> => {
-    const done = await writeAnew(changes, number);
+    const done = await writeWithRecovery(changes, number);
     replicaState.noteCommitted(number);
     try {
       if (done === undefined) await replicaState.refresh(reads, [...clustersOf(changes)]);
-      else learn(done);
+      else updateMemory(done);
     } catch (error) {
       throw new CommittedError(describeDatabaseError(error), { cause: error });
     }
     const damaged = done?.written.damaged;
-    // Once: what is written next follows on what was written now.
+    // Logged once: the next entry follows the one just written.
     if (damaged !== undefined) logger.error({ sequence: damaged }, 'audit log damaged: its last entry cannot be read');
   };
 };

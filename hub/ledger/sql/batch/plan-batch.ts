@@ -20,30 +20,29 @@ import type { ClusterRecord, HistoryChange } from '../../types.ts';
 import type { ListRow } from '../policy-lists.ts';
 import type { PreparedChange, PreparedEvent } from './prepared-change.ts';
 
-/** A cluster as it is stored: its record, and what only replicas care about. */
+/** Stored cluster: its record, and fields that only replicas need. */
 export interface StoredCluster {
   readonly record: ClusterRecord;
   readonly connectedBy: string | null;
-  /** Id of the stream that speaks for it: the one that was opened last. */
+  /** Id of the cluster's current stream, which was opened last. */
   readonly stream: string | null;
   readonly version: number;
   /**
-   * Time in the database at which the cluster was last seen; null: never. The record may have a
-   * later one.
+   * Time of the last sign of life in the database; null: never. The record may have a later one.
    */
   readonly writtenSeen: string | null;
-  /** Whether an older version wrote its report, in one column: the next write splits it. */
+  /** Whether an older version wrote the report in one column. The next write splits it. */
   readonly hasWholeReport?: boolean | undefined;
 }
 
-/** The ledger as the database has it before a batch. */
+/** State of the database before a batch. */
 export interface StoredLedger {
   readonly source: SourceView | null;
-  /** Revision. */
+  /** Revision of the desired state. */
   readonly desired: string | null;
   readonly cluster: (name: string) => StoredCluster;
   readonly record: (kind: string, name: string) => unknown;
-  /** Returns the quota of a cluster's reports. */
+  /** Returns the quota for the reports of a cluster. */
   readonly quotaOf: (record: ClusterRecord) => ReportQuota;
   readonly lists: PolicyLists;
 }
@@ -54,27 +53,27 @@ export interface ClusterWrite {
   after: StoredCluster;
   /** Whether all stored rows of its policies are deleted. */
   forgotten: boolean;
-  /** Keys of policies that came, went or changed by name since. */
+  /** Keys of the named policies that the batch added, removed or changed. */
   readonly touched: Set<string>;
   readonly history: HistoryChange[];
-  /** Outcome of its last report. It receives the cost of the write. */
+  /** Outcome of its last report. The cost of the write is added to it. */
   reported?: ClusterOutcome | undefined;
 }
 
-/** Rows that a batch of changes writes. */
+/** Rows to write for a batch of changes. */
 export interface Batch {
   source: SourceView | null;
   desired: string | null;
   readonly clusters: Map<string, ClusterWrite>;
   readonly lists: ListRow[];
-  /** JSON of policies that came with the batch. */
+  /** JSON of the policies in the batch. */
   readonly texts: Map<PolicyReport, string>;
   readonly events: PreparedEvent[];
   audit: readonly TimedEntry[];
-  /** Changed records, by `kind name`. */
+  /** Changed records by `kind name`. */
   readonly records: Map<string, ValueKey & { readonly value: unknown }>;
   readonly checkpoints: Checkpoint[];
-  /** Checkpoints that agents have seen, by cluster. */
+  /** Checkpoints reported by agents, by cluster. */
   readonly witnesses: Map<string, { readonly checkpoint: Checkpoint; readonly time: string }>;
 }
 
@@ -83,7 +82,7 @@ const holderAfter = (change: ClusterChange, { connectedBy }: StoredCluster, repl
   return change.connected ? replica : null;
 };
 
-/** Whether all that is stored of a cluster's policies goes with a change. */
+/** Whether a change deletes all stored policies of a cluster. */
 const dropsPolicies = (change: ClusterChange, before: ClusterRecord, after: ClusterRecord): boolean =>
   change.type === 'forget' && after.policies !== before.policies;
 
@@ -95,7 +94,7 @@ interface BatchOf {
 const changedKeys = (before: NamedPolicies, after: NamedPolicies): readonly string[] =>
   before === after ? [] : [...new Set([...before.keys(), ...after.keys()])].filter((key) => before.get(key) !== after.get(key));
 
-/** Returns a cluster as it is after the changes of a batch so far. */
+/** Returns a cluster after the changes of the batch so far. */
 const clusterAfter = (batch: Batch, stored: StoredLedger, name: string): StoredCluster =>
   batch.clusters.get(name)?.after ?? stored.cluster(name);
 
@@ -120,14 +119,14 @@ const takeClusterChange = (batch: Batch, change: ClusterChange, { stored, replic
   const keys = keysBetween(record.policies, after.policies);
   const history = historyBetween(change, { before: record, after, keys });
   if (history !== undefined) write.history.push(history);
-  // Another hub may have written it already.
+  // Another hub may have written the change already.
   const isKnown = change.type === 'relist' && after === record;
   if (!isKnown) batch.clusters.set(change.cluster, write);
 };
 
 /**
- * Takes a change and measures the cost of a report for its sender, as the report is processed
- * together with others, long after it was sent.
+ * Applies a change. The cost of a report is measured here, because reports are applied in batches,
+ * long after they were sent.
  */
 const takeMetered = (batch: Batch, change: ClusterChange, preparedMs: number, context: BatchOf): void => {
   if (change.type !== 'report' || change.outcome === undefined) {
@@ -177,7 +176,7 @@ const takeOther = (batch: Batch, stored: StoredLedger, change: Exclude<Change, C
     case 'witness':
       batch.witnesses.set(change.cluster, change);
       break;
-    // Events, entries of the audit log and lists are taken of every change.
+    // Events, audit entries and lists are collected from every change.
     case 'event':
     case 'audit':
     case 'list':
@@ -191,15 +190,14 @@ const takeTexts = (batch: Batch, { policies, events, list }: PreparedChange): vo
   for (const event of events) batch.events.push(event);
 };
 
-/** Longest time for which planning keeps the thread, in milliseconds, but for one change. */
+/** Time after which planning yields the thread, in milliseconds. Checked between changes. */
 const SLICE_MS = 10;
 
 /**
- * Folds changes into what has to be written, in their order; many changes of one cluster are one
- * write. It does no I/O, and lets others run in between: a report of a thousand policies takes
- * milliseconds.
+ * Combines changes, in order, into the rows to write; several changes of one cluster become one
+ * write. Does no I/O, and yields to other work: a report of a thousand policies takes milliseconds.
  *
- * @param stored does not change meanwhile, but for signs of life
+ * @param stored must not change meanwhile, except for signs of life
  */
 export const planBatch = async (changes: readonly PreparedChange[], stored: StoredLedger, replica: string): Promise<Batch> => {
   const batch = newBatch();
@@ -227,10 +225,10 @@ export const planBatch = async (changes: readonly PreparedChange[], stored: Stor
   return batch;
 };
 
-/** Rows of a cluster's policies that a batch writes and deletes. */
+/** Rows of a cluster's policies to write and to delete. */
 export interface PolicyWrites {
   readonly written: readonly (readonly [string, PolicyReport])[];
-  /** Keys; of a forgotten cluster none, as all rows went. */
+  /** Keys to delete. Empty for a forgotten cluster, all of whose rows are deleted. */
   readonly deleted: readonly string[];
 }
 
@@ -239,7 +237,7 @@ const hasWhole = (named: NamedPolicies, key: string): boolean => {
   return found !== undefined && isWhole(found);
 };
 
-/** Plans the rows of a cluster's policies that a batch writes and deletes. Pure. */
+/** Plans which rows of a cluster's policies a batch writes and deletes. Pure. */
 export const planPolicies = ({ before, after, forgotten, touched }: ClusterWrite): PolicyWrites => {
   const was = namedIn(before.record.policies);
   const is = namedIn(after.record.policies);

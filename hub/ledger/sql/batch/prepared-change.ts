@@ -4,32 +4,32 @@ import { textOfDeviation } from '@fso/shared/status';
 import { type Change, digestOfEvent, eventsOfChange } from '../../changes.ts';
 import { type ListRow, makeListRow } from '../policy-lists.ts';
 
-/** An event with its JSON and the digest that makes it unique. */
+/** Event with its JSON and the digest that identifies it. */
 export interface PreparedEvent {
   readonly cluster: string | null;
   readonly event: ClusterEvent;
   readonly digest: string;
   readonly json: string;
-  /** RFC 3339. */
+  /** Time of receipt, RFC 3339. */
   readonly received: string;
 }
 
 /**
- * A change with the texts that are stored of it. They are made before its transaction begins, as
- * all hubs wait for that one's end.
+ * Change with its serialized texts. They are created before the transaction, because all hubs wait
+ * for its end.
  */
 export interface PreparedChange {
   readonly change: Change;
-  /** JSON of the policies that a report brings. */
+  /** JSON of the policies in the report. */
   readonly policies: ReadonlyMap<PolicyReport, string>;
   readonly events: readonly PreparedEvent[];
-  /** Row of the list that it brings. */
+  /** Row of the list in the change. */
   readonly list?: ListRow;
-  /** Rows that it writes or deletes, at most; an estimate. */
+  /** Estimate of the maximum number of rows that it writes or deletes. */
   readonly rows: number;
-  /** Characters of the texts. */
+  /** Number of characters of the texts. */
   readonly size: number;
-  /** CPU time that it took to prepare, in milliseconds. */
+  /** CPU time for preparing it, in milliseconds. */
   readonly cpuMs: number;
 }
 
@@ -45,10 +45,10 @@ const lengthOf = (texts: Iterable<string>): number => {
   return length;
 };
 
-/** Characters of a name beside itself: quotes and a comma. */
+/** Characters that a name takes besides itself: quotes and a comma. */
 const NAME_CHARACTERS = 3;
 
-/** Characters of the deviations that a report brings, as JSON; an estimate. */
+/** Estimates the characters of a report's deviations as JSON. */
 const deviationsLength = (change: Change): number => {
   if (change.type !== 'report') return 0;
   let length = 0;
@@ -57,7 +57,7 @@ const deviationsLength = (change: Change): number => {
   return length;
 };
 
-/** Makes the JSON of a change ahead of its transaction. */
+/** Serializes a change ahead of its transaction. */
 export const prepareChange = (change: Change): PreparedChange => {
   const before = threadCpuMs();
   const reported = change.type === 'report' ? change.report.policies : [];

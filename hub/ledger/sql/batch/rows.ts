@@ -5,10 +5,10 @@ import { slices } from './statements.ts';
 
 type Column<T extends keyof Schema> = keyof Insertable<Schema[T]> & string;
 
-/** Handling of a row whose key exists already. By default its other columns are replaced. */
+/** Handling of rows whose key already exists. Default: the other columns are replaced. */
 export interface OnConflict<T extends keyof Schema> {
   readonly key: readonly Column<T>[];
-  /** The row stays as it is. */
+  /** Keeps the existing row. */
   readonly keep?: true;
 }
 
@@ -17,8 +17,8 @@ const isPostgres = (trx: Transaction<Schema>): boolean => trx.getExecutor().adap
 const list = (columns: readonly string[]): string => columns.map((column) => `"${column}"`).join(', ');
 
 /**
- * Rows as one JSON text: of objects for PostgreSQL; of lists for SQLite, each with the values of
- * one run.
+ * Rows as JSON: objects for PostgreSQL; for SQLite arrays, each with the parameters of one
+ * execution.
  */
 interface JsonRows {
   readonly columns: readonly string[];
@@ -37,10 +37,10 @@ function* jsonOf(trx: Transaction<Schema>, rows: Iterable<object>): Generator<Js
   for (const some of slices(texts(), (text) => text.length)) yield { columns, json: `[${some.join(',')}]` };
 }
 
-/** A list of values with a place for each. */
+/** Returns a list of placeholders, one per column. */
 const places = (columns: readonly string[]): string => `(${columns.map(() => '?').join(', ')})`;
 
-/** Selects the rows of the JSON text that is the only parameter. */
+/** Selects the rows of the JSON text, which is the only parameter. */
 const selectRows = (table: string, columns: readonly string[]): string =>
   `select ${list(columns)} from json_populate_recordset(null::"${table}", $1)`;
 
@@ -51,13 +51,13 @@ const conflictClause = <T extends keyof Schema>(columns: readonly string[], { ke
   return ` on conflict (${list(key)}) do update set ${settings.join(', ')}`;
 };
 
-/** A statement with its rows. */
+/** Creates a statement with its rows. */
 const statement = (trx: Transaction<Schema>, sql: string, { json }: JsonRows): CompiledQuery<Record<string, unknown>> => {
   const query = CompiledQuery.raw(sql, [json]) as CompiledQuery<Record<string, unknown>>;
   return isPostgres(trx) ? query : repeat(query, json);
 };
 
-/** The table that rows go to, and what happens there. */
+/** Target table of rows, and what to do on conflicts. */
 interface Insertion<T extends keyof Schema> {
   readonly into: T;
   readonly onConflict?: OnConflict<T>;
@@ -65,10 +65,10 @@ interface Insertion<T extends keyof Schema> {
 }
 
 /**
- * Yields the statements that insert rows, all of the same columns. A statement takes its rows as
- * one JSON text: so it reads the same whatever their number, and costs the thread of the hub little
- * more than that text. PostgreSQL takes all of them at once; for SQLite the statement of one row
- * runs for each, as its functions of JSON take three times as long.
+ * Yields the statements that insert rows with the same columns. The rows of a statement are one
+ * JSON parameter, so the SQL does not depend on their number, and serializing is almost the only
+ * work for the hub's thread. PostgreSQL inserts all rows at once. SQLite executes a single-row
+ * statement for each row, because its JSON functions are three times as slow.
  */
 export function* insertRows<T extends keyof Schema>(
   trx: Transaction<Schema>,
@@ -84,7 +84,7 @@ export function* insertRows<T extends keyof Schema>(
   }
 }
 
-/** Yields the statements that delete the rows with these values of some columns. */
+/** Yields the statements that delete the rows with the given column values. */
 export function* deleteRows<T extends keyof Schema>(
   trx: Transaction<Schema>,
   from: T,

@@ -2,17 +2,15 @@ import type { PolicyReport } from '@fso/shared/api';
 import type { CompiledQuery, Transaction } from 'kysely';
 import type { Schema } from '../schema.ts';
 
-/** Rows of one statement. */
+/** Maximum number of rows of one statement. */
 const ROWS = 1_000;
 /**
- * Characters of one statement's texts, so that it stays far below the time that a statement may
- * take.
+ * Maximum number of characters of one statement's texts, so that it stays far below the statement
+ * timeout.
  */
 const CHARACTERS = 4 * 1024 * 1024;
 
-/**
- * Cuts rows into the parts that one statement takes each; it makes a row only when its turn comes.
- */
+/** Splits rows into the parts of single statements. Rows are created lazily. */
 export function* slices<T>(rows: Iterable<T>, sizeOf: (row: T) => number = () => 0): Generator<T[]> {
   let slice: T[] = [];
   let size = 0;
@@ -30,12 +28,12 @@ export function* slices<T>(rows: Iterable<T>, sizeOf: (row: T) => number = () =>
 }
 
 /**
- * A text as both databases keep it: without NUL and halves of surrogate pairs. What a text of JSON
- * has of them is escaped in it already.
+ * Returns a text as both databases can store it: without NUL and lone surrogates. In JSON they are
+ * escaped already.
  */
 export const storable = (value: string): string => value.toWellFormed().replaceAll('\0', '\uFFFD');
 
-/** Returns the number of characters in the texts among the parameters. */
+/** Counts the characters of all text parameters. */
 export const charactersOf = ({ parameters }: CompiledQuery): number =>
   parameters.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
 

@@ -35,7 +35,7 @@ const writeEvents = async (events: Batch['events'], { trx }: BatchContext): Prom
   return views.sort((a, b) => a.id - b.id);
 };
 
-/** @returns the number of the entry before, where it was damaged */
+/** Writes audit entries. @returns sequence number of the previous entry if it is damaged */
 const writeAudit = async (audit: Batch['audit'], { trx }: BatchContext): Promise<number | undefined> => {
   if (audit.length === 0) return undefined;
   const end = await readHead(trx);
@@ -73,42 +73,42 @@ function* proofQueries({ checkpoints, witnesses }: Batch, { trx }: BatchContext)
   yield* insertRows(trx, { into: 'witnesses', onConflict: { key: ['cluster'] } }, rows);
 }
 
-/** Channel by which a hub tells the others on its database that it wrote to the ledger. */
+/** Channel on which a hub notifies the others that it wrote to the ledger. */
 export const NOTIFY_CHANNEL = 'ledger_changes';
 
 /** Result of a committed batch. */
 export interface WrittenBatch {
   readonly version: number;
-  /** Events that were not stored yet, by id. */
+  /** Events that were not stored before, with their ids. */
   readonly events: readonly EventView[];
   /**
-   * Number of an entry of the audit log that could not be read, and that the first one of the batch
-   * follows on.
+   * Sequence number of an unreadable audit entry that the first entry of the batch follows;
+   * undefined: none.
    */
   readonly damaged: number | undefined;
-  /** Bytes added to the histories of clusters, by name. */
+  /** Bytes added to the history of each cluster, by name. */
   readonly historyBytes: ReadonlyMap<string, number>;
 }
 
-/** A transaction that writes a batch. */
+/** Transaction that writes a batch. */
 interface BatchTransaction {
   readonly trx: Transaction<Schema>;
   readonly database: Pick<Database, 'runAll' | 'runLast' | 'shared'>;
   readonly replica: string;
 }
 
-/** Version that a batch gets, and the batch before it. */
+/** Version of a new batch, and the batch before it. */
 export interface BegunBatch {
   readonly version: number;
-  /** Number of the last batch of this process that the server had before; 0: none. */
+  /** Number of this process's previous batch in the database; 0: none. */
   readonly last: number;
 }
 
 /**
- * Begins a batch: waits for other writers and says whether the batch is new. It is not where its
- * commit was done and only the answer was lost; a version without content does no harm.
+ * Begins a batch: waits for other writers and checks whether the batch is new. It is not new if it
+ * was committed and only the answer was lost. A version without content does no harm.
  *
- * @param now time of the commit, once others do not write any more
+ * @param now returns the time of the commit, once no other hub writes
  * @returns undefined: the batch is not new
  */
 export const beginBatch = async (
@@ -130,8 +130,9 @@ export const beginBatch = async (
 };
 
 /**
- * Writes a batch under its version, and ends the transaction. @returns also its new events, and a
- * damaged entry that its audit entries follow on
+ * Writes a batch under its version and commits the transaction.
+ *
+ * @returns also its new events, and the damaged entry that its audit entries follow
  */
 export const writeBatch = async (batch: Batch, version: number, { trx, database, replica }: BatchTransaction): Promise<WrittenBatch> => {
   const context: BatchContext = { trx, texts: batch.texts, replica, version };

@@ -10,7 +10,7 @@ import { type BatchContext, storable } from './statements.ts';
 
 type Queries = Generator<CompiledQuery>;
 
-/** JSON of the deviation groups; of each deviation the text that is there already. */
+/** Serializes the deviation groups. The text of each deviation is reused. */
 const deviationsJson = (named: NamedPolicies): string | null => {
   const groups = groupDeviations(named).map(
     ({ deviation, policies }) => `{"deviation":${textOfDeviation(deviation)},"policies":${JSON.stringify(policies)}}`,
@@ -22,11 +22,11 @@ const jsonOf = (value: object | null): string | null => (value === null ? null :
 
 const isDeviation = (named: NamedPolicy | undefined): boolean => named !== undefined && !isWhole(named);
 
-/** Large columns of a cluster's row. A write that does not change one leaves it as it is. */
+/** Large columns of a cluster's row. They are written only if they changed. */
 interface LargeColumns {
-  /** Its deviations may take megabytes. */
+  /** Deviations of policies, up to megabytes. */
   readonly deviations: boolean;
-  /** Facts that it reports of itself, but for its commit. */
+  /** Facts that the cluster reports, without its commits. */
   readonly report: boolean;
 }
 
@@ -35,7 +35,7 @@ const changesDeviations = ({ before, after, forgotten, touched }: ClusterWrite):
   return forgotten || [...touched].some((key) => isDeviation(was.get(key)) || isDeviation(is.get(key)));
 };
 
-/** Whether two objects have the same fields with the same values. */
+/** Whether two objects have the same fields with identical values. */
 const isShallowEqual = (a: object, b: object): boolean => {
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => Reflect.get(a, key) === Reflect.get(b, key));
@@ -48,7 +48,7 @@ const changesReport = ({ before: { record: before, hasWholeReport }, after: { re
   return !isShallowEqual(was, is);
 };
 
-/** A row that is not there yet has none of them. */
+/** Returns the large columns to write. A new row gets all of them. */
 const changedColumns = (write: ClusterWrite): LargeColumns => {
   const isNew = write.before.version === 0;
   return { deviations: isNew || changesDeviations(write), report: isNew || changesReport(write) };
@@ -75,7 +75,7 @@ const rowOf = ({ after: { record, connectedBy, stream } }: ClusterWrite, { versi
   writer: replica,
 });
 
-/** Makes the text of the deviations of a cluster, which counts as work of its last report. */
+/** Serializes the deviations of a cluster. Their cost is added to that of its last report. */
 const meteredDeviations = ({ after, reported }: ClusterWrite): string | null => {
   const before = threadCpuMs();
   const json = deviationsJson(namedIn(after.record.policies));
@@ -89,7 +89,7 @@ const wholeRowOf = (write: ClusterWrite, { deviations, report }: LargeColumns, c
   ...(report && { report_json: jsonOf(write.after.record.report && splitFacts(write.after.record.report).rest) }),
 });
 
-/** Yields a statement for each set of columns that some of the clusters change. */
+/** Yields a statement for each combination of changed columns. */
 function* clusterRows(writes: readonly ClusterWrite[], context: BatchContext): Queries {
   const insertion = { into: 'clusters', onConflict: { key: ['name'] } } as const;
   const grouped = Map.groupBy(
@@ -104,7 +104,7 @@ function* clusterRows(writes: readonly ClusterWrite[], context: BatchContext): Q
     );
 }
 
-/** Makes each row only when its turn comes. */
+/** Maps values lazily. */
 function* mapped<T, R>(values: readonly T[], make: (value: T) => R): Generator<R> {
   for (const value of values) yield make(value);
 }
@@ -141,15 +141,15 @@ function* policies(writes: readonly ClusterWrite[], context: BatchContext): Quer
 }
 
 /**
- * The row of a cluster that was forgotten stays, without content: by its version the other hubs
- * hear of it.
+ * Yields the statements that delete the witnesses of forgotten clusters. Their cluster rows stay,
+ * without content, because other hubs detect the change by its version.
  */
 function* droppedWitnesses(writes: readonly ClusterWrite[], { trx }: BatchContext): Queries {
   const forgotten = writes.flatMap(({ after: { record } }) => (isUnseen(record) ? [record.name] : []));
   if (forgotten.length > 0) yield trx.deleteFrom('witnesses').where('cluster', 'in', forgotten).compile();
 }
 
-/** Yields the queries that write the clusters of a batch and their policies. */
+/** Yields the queries that write the clusters of a batch with their policies. */
 export function* clusterQueries(writes: readonly ClusterWrite[], context: BatchContext): Queries {
   yield* clusterRows(writes, context);
   yield* droppedPolicies(

@@ -6,33 +6,36 @@ import { BatchTooLargeError, describeDatabaseError, isPermanent, isUnanswered } 
 import { fold, isFolded } from './fold-changes.ts';
 import { type PreparedChange, prepareChange } from './prepared-change.ts';
 
-/** Commits the batches of a queue, within which bounds. */
+/** Commit function, clock and bounds of a write queue. */
 export interface WriteQueueOptions {
   /**
-   * Commits changes in order, all or none. `number` grows; a repeated one is the same batch, whose
-   * answer was lost.
+   * Commits changes in order, all or none. `number` increases; a repeated number is the same batch,
+   * sent again because its answer was lost.
    */
   readonly commit: (changes: readonly PreparedChange[], number: number) => Promise<void>;
-  /** Ends a commit that is under way: one that hangs would keep the queue from closing. */
+  /** Aborts the running commit, which could otherwise block closing. */
   readonly cut: () => void;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** Receives the result and the duration of each attempt of a commit. */
+  /** Receives the result and the duration in seconds of each commit attempt. */
   readonly onCommit?: (result: 'ok' | 'error', seconds: number) => void;
-  /** Changes that wait in memory. Default 10,000. */
+  /** Maximum number of changes in the queue. Default: 10,000. */
   readonly maxQueued?: number;
-  /** Writers that wait for room; one more is refused. Default 10,000. */
+  /**
+   * Maximum number of writers that wait for room in the queue. Further ones are refused. Default:
+   * 10,000.
+   */
   readonly maxWaiting?: number;
 }
 
 interface Entry {
-  /** Replaced where a newer one of its kind comes while it waits. */
+  /** Replaced when a newer change is merged into it. */
   change: Change;
-  /** Prepared form of the change, made when a batch is put together. */
+  /** Prepared form of the change, created when it is put into a batch. */
   prepared?: PreparedChange;
   readonly done: PromiseWithResolvers<void>;
-  /** A `connected` of the same cluster stands right before it. */
+  /** Whether the change before it is also a `connected` of the same cluster. */
   readonly repeats: boolean;
 }
 
@@ -46,21 +49,21 @@ interface PreparedEntry {
 type Attempt = { readonly end: 'committed' } | { readonly end: 'again' } | { readonly end: 'refused'; readonly error: unknown };
 
 /**
- * Limits of one transaction: changes, rows, and characters of texts. A larger change is a
- * transaction of its own. All that a transaction changes comes to the readers of the fleet at once,
- * who wait until it is counted: 5,000 policies take some 30 ms.
+ * Limits of one transaction: changes, rows, and characters of texts. A larger change gets its own
+ * transaction. Readers of the fleet see all changes of a transaction at once and wait while they
+ * are counted: 5,000 policies take some 30 ms.
  */
 const MAX_BATCH = { changes: 2_000, rows: 5_000, size: 8 * 1024 * 1024 };
 /**
- * Time that a transaction waits for more writes, in milliseconds, where several came during the one
- * before: each takes the hub about 2 ms of CPU, whatever it holds. A single write, which may be the
- * next step of the one before, waits for none.
+ * Delay for gathering more writes, in milliseconds, if several arrived during the previous
+ * transaction: each transaction costs about 2 ms of CPU. A single write is not delayed, because it
+ * may depend on the previous one.
  */
 const GATHER = { ms: 20, from: 2, upTo: 100 };
 const RETRY = { baseMs: 100, maxMs: 5_000, minMs: 20 };
 const CLOSE_MS = 5_000;
 
-/** The first entries of a queue, as many as go into one transaction. */
+/** Prepares the first entries of a queue, as many as fit into one transaction. */
 const prepareBatch = (queue: readonly Entry[]): PreparedEntry[] => {
   const batch: PreparedEntry[] = [];
   let [rows, size] = [0, 0];
@@ -79,10 +82,9 @@ const CLOSED = 'the ledger is closed';
 const FULL = 'too many writes wait for the database';
 
 /**
- * Gathers writes: while one transaction is under way all that come wait for the next one, so that
- * the number of transactions does not grow with that of the writes. The queue tries a database that
- * is away again for ever; the number of waiting changes is bounded, and beyond it their writers
- * wait.
+ * Queue that gathers writes: all that arrive during a transaction form the next one, so the number
+ * of transactions does not grow with that of writes. If the database is unavailable, it retries
+ * forever. The queue is bounded; beyond that writers wait.
  */
 export class WriteQueue {
   readonly #options: WriteQueueOptions;
@@ -91,7 +93,7 @@ export class WriteQueue {
   readonly #backoff: Backoff;
   readonly #closing = new AbortController();
   readonly #rooms: PromiseWithResolvers<void>[] = [];
-  /** Last change of each cluster that waits; see {@link isFolded}. */
+  /** Last waiting change of each cluster; see {@link isFolded}. */
   readonly #lastOf = new Map<string, Entry>();
   #queue: Entry[] = [];
   #number = 0;
@@ -107,24 +109,25 @@ export class WriteQueue {
   }
 
   /**
-   * Resolves once the change is committed. Waits for room first, so that its caller is held back.
+   * Queues a change and resolves once it is committed. Waits for room first, which slows down the
+   * caller.
    *
-   * @throws LedgerError where the queue is closed or full; the error of the database where it
-   * refuses the change
+   * @throws LedgerError if the queue is closed or full; the error of the database if it refuses the
+   * change
    */
   async submit(change: Change): Promise<void> {
     if (this.#closing.signal.aborted) throw new LedgerError(CLOSED);
-    // A writer that waits for room was there first.
+    // Writers that already wait for room come first.
     if (this.#queue.length >= this.#maxQueued || this.#rooms.length > 0) await this.#waitForRoom();
     await this.#put(change);
   }
 
-  /** Number of changes that wait. */
+  /** Number of waiting changes. */
   get length(): number {
     return this.#queue.length;
   }
 
-  /** Attempts in a row that the database has not answered. */
+  /** Number of consecutive attempts that the database did not answer. */
   get unanswered(): number {
     return this.#unanswered;
   }
@@ -134,7 +137,7 @@ export class WriteQueue {
   }
 
   /**
-   * Commits what waits, as far as the database answers in a few seconds; the other writers get a
+   * Commits waiting changes if the database answers within a few seconds. All other writers get a
    * LedgerError.
    */
   async close(): Promise<void> {
@@ -171,7 +174,7 @@ export class WriteQueue {
   }
 
   #wake(): void {
-    // On the next turn, so that changes of one go are one transaction.
+    // Deferred, so that changes submitted in the same turn share a transaction.
     this.#working ??= Promise.resolve()
       .then(() => this.#work())
       .finally(() => {
@@ -193,7 +196,7 @@ export class WriteQueue {
     }
   }
 
-  /** Waits for more changes. Those that came while nothing was under way do not wait. */
+  /** Waits for more changes, unless only a single one arrived during the last transaction. */
   async #gather(): Promise<void> {
     const { length } = this.#queue;
     if (length < GATHER.from || length >= GATHER.upTo) return;
@@ -212,8 +215,8 @@ export class WriteQueue {
   }
 
   /**
-   * Halves a batch that does not go as a whole: a batch that is too large fits in the end, and one
-   * bad change is found without the others.
+   * Commits a batch; if it fails, halves it. So a batch that is too large fits in the end, and a
+   * single bad change fails alone.
    */
   async #settle(batch: readonly PreparedEntry[]): Promise<void> {
     const error = await this.#commitUntilDone(batch);
@@ -229,7 +232,7 @@ export class WriteQueue {
     }
   }
 
-  /** @returns the error that the batch can never get past as it is, if any */
+  /** @returns the error if the batch can never be committed as it is */
   async #commitUntilDone(batch: readonly PreparedEntry[]): Promise<unknown> {
     this.#number += 1;
     let last = await this.#attempt(batch);
@@ -279,7 +282,7 @@ export class WriteQueue {
     this.#outage = { since: this.#outage?.since ?? this.#options.clock.now().toISOString(), message };
   }
 
-  /** A database that takes a batch, or refuses it for good, is there. */
+  /** Records that the database accepted a batch, or refused it for good: it is reachable. */
   #noteAnswer(): void {
     if (this.#outage !== undefined) this.#options.logger.info({ since: this.#outage.since }, 'ledger database reachable again');
     this.#outage = undefined;

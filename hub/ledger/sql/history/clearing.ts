@@ -6,8 +6,8 @@ import { advanceRetention, clearCheckpoints, clearHistory, clearRecords, forgetR
 import type { HistoryKeeper } from './history-keeper.ts';
 
 /**
- * Age at which a list that nothing names is cleared: an agent that has accepted it may be
- * disconnected for some days before it reports that.
+ * Minimum age at which an unreferenced list is deleted. An agent that accepted the list may be
+ * disconnected for days before it reports it.
  */
 const LIST_GRACE = { days: 7 };
 
@@ -18,19 +18,16 @@ interface ClearingDeps {
   readonly history: HistoryLimits;
   /** Name of this hub. */
   readonly replica: string;
-  /** Returns the lists that are kept at any age; undefined: not known yet. */
+  /** Returns the lists to keep at any age; undefined: not known yet. */
   readonly keptLists: () => ReadonlySet<string> | undefined;
   readonly histories: HistoryKeeper;
   readonly signal: AbortSignal;
 }
 
-/** Clears history beyond its limits of age and size. Called once an hour, by the hub that leads. */
+/** Deletes history beyond its limits of age and size. The leading hub runs it once an hour. */
 export class Clearing {
   readonly #deps: ClearingDeps;
-  /**
-   * Version of the ledger at the previous clearing. Hubs that are alive have read all removals up
-   * to it.
-   */
+  /** Version of the ledger at the previous run. All live hubs have read the removals up to it. */
   #removedUpTo = 0;
 
   constructor(deps: ClearingDeps) {
@@ -58,7 +55,10 @@ export class Clearing {
       logger.warn({ events: events.left, clusters }, 'much of the history is older than is kept: a fifth goes each hour; check the clock');
   }
 
-  /** Comes after the history, whose lists go with it. */
+  /**
+   * Deletes unreferenced lists. Called after the history was cleared, because history refers to
+   * lists.
+   */
   async #clearLists(now: Date): Promise<void> {
     const { database, keptLists, logger, signal } = this.#deps;
     const kept = keptLists();

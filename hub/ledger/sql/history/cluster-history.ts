@@ -16,9 +16,9 @@ import { lockWrites, readVersion } from '../write-lock.ts';
 type NewRow = Omit<Schema['cluster_history'], 'id'>;
 
 /**
- * Builds the columns of a row that hold changes.
+ * Builds the columns of a row from changes.
  *
- * @param changes oldest first, with one baseline at most
+ * @param changes oldest first, with at most one baseline
  */
 export const rowOf = (changes: readonly HistoryChange[]): Pick<NewRow, 'changes_json' | 'list'> => ({
   changes_json: JSON.stringify(changes),
@@ -31,7 +31,7 @@ const makeRow = (cluster: string, changes: readonly HistoryChange[]): NewRow => 
   ...rowOf(changes),
 });
 
-/** A row is made when its turn comes: those of many clusters are much text. */
+/** Creates insert queries. Rows are created lazily, because those of many clusters are large. */
 const insertQueries = (trx: Transaction<Schema>, rows: Iterable<NewRow>): Generator<CompiledQuery> =>
   insertRows(trx, { into: 'cluster_history' }, rows);
 
@@ -45,7 +45,7 @@ export const ROW_BYTES = 100;
 /**
  * Yields the queries that add the changes of a batch to the histories of its clusters.
  *
- * @param bytes receives the bytes added, by cluster
+ * @param bytes receives the number of added bytes by cluster
  */
 export function* historyQueries(
   writes: readonly ClusterWrite[],
@@ -63,12 +63,12 @@ export function* historyQueries(
   yield* insertQueries(trx, rows());
 }
 
-/** Clusters of one statement or transaction. */
+/** Maximum number of clusters in one statement or transaction. */
 const CLUSTERS = 100;
 
 /**
- * Reads the time of the newest change of each cluster. Each is found by the index, however many
- * changes there are.
+ * Reads the time of the newest change of each cluster. Each is an index lookup, however long the
+ * history is.
  */
 const readNewestTimes = async (trx: Transaction<Schema>, names: readonly string[]): Promise<Map<string, string | null>> => {
   const rows = await trx
@@ -88,10 +88,7 @@ const readNewestTimes = async (trx: Transaction<Schema>, names: readonly string[
   return new Map(rows.map(({ name, time }) => [name, time]));
 };
 
-/**
- * Records the end of the streams of clusters whose hub has died, at the time when they were last
- * known to be open.
- */
+/** Records the end of the streams of clusters whose hub has died, at their last sign of life. */
 export const endConnections = async (
   trx: Transaction<Schema>,
   clusters: readonly { readonly name: string; readonly last_seen: string | null }[],
@@ -111,8 +108,8 @@ export const endConnections = async (
 };
 
 /**
- * Clusters that have a history, by name; each is found by the index, however many rows the one
- * before has.
+ * Yields the names of the clusters that have a history. Each is an index lookup, however long the
+ * histories are.
  */
 export async function* clusterNames(db: Kysely<Schema>): AsyncGenerator<string> {
   for (let last = ''; ; ) {
@@ -129,25 +126,25 @@ const isWhole = async (db: Kysely<Schema>): Promise<boolean> => {
   return value === history;
 };
 
-/** Returns the time up to which the history is complete; undefined: there is none yet. */
+/** Returns the time up to which the history is complete; undefined: there is no history. */
 const readWholeUntil = async (db: Kysely<Schema>): Promise<string | undefined> => {
   const { history_time } = await db.selectFrom('ledger_version').select('history_time').executeTakeFirstOrThrow();
   if (history_time !== null) return history_time;
-  // In a restored database.
+  // A restored database has no such time: its newest row is used.
   return (await db.selectFrom('cluster_history').select('time').orderBy('id', 'desc').limit(1).executeTakeFirst())?.time;
 };
 
-/** Stored clusters by which gaps of the history are closed. */
+/** Clock and reader of stored clusters for closing gaps in the history. */
 export interface MendOptions {
   readonly now: () => Date;
-  /** Clusters as they are stored. */
+  /** Reads stored clusters. */
   readonly read: (trx: Transaction<Schema>, names: readonly string[]) => Promise<readonly ClusterRecord[]>;
 }
 
 /**
- * Closes gaps in the history, left by a program that writes none or by a restored backup. It
- * records that nothing is known of the gap, and then the current state. It handles a few clusters
- * at a time, as all hubs wait meanwhile, and begins again after an interruption.
+ * Closes gaps in the history, left by an older program without history or by a restored backup.
+ * Records that the state during the gap is unknown, and then the current state. Works in small
+ * transactions, because all hubs wait for each of them, and starts over after an interruption.
  */
 export const mendHistory = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, { now, read }: MendOptions): Promise<void> => {
   if (await isWhole(db)) return;
@@ -177,7 +174,7 @@ export const mendHistory = async ({ db, shared }: Pick<Database, 'db' | 'shared'
   for await (const name of clusterNames(db))
     if (gap.length > 0 && !known.has(name)) await inTurn((trx) => insertAll(trx, [makeRow(name, gap)]));
   await inTurn(async (trx) => {
-    // What was written meanwhile, by whichever hub.
+    // Clusters that any hub wrote meanwhile.
     const changed = await trx.selectFrom('clusters').select('name').where('version', '>', version).execute();
     await write(
       trx,
@@ -191,8 +188,8 @@ export const mendHistory = async ({ db, shared }: Pick<Database, 'db' | 'shared'
 };
 
 /**
- * Number of rows that are read at a time. Most hold one fact; one in which all policies known by
- * name change has 20 KB and more.
+ * Number of rows read at a time. Most rows hold one fact; a row in which all named policies change
+ * has 20 KB and more.
  */
 const WINDOW = 200;
 
@@ -202,7 +199,7 @@ interface StoredRow {
   readonly changes: readonly HistoryChange[];
 }
 
-/** Rows of a cluster before one, newest first. */
+/** Reads rows of a cluster before a given row, newest first. */
 const readWindow = async (db: Kysely<Schema>, cluster: string, before: number | undefined): Promise<StoredRow[]> => {
   let query = db.selectFrom('cluster_history').select(['id', 'changes_json']).where('cluster', '=', cluster);
   if (before !== undefined) query = query.where('id', '<', before);
@@ -210,7 +207,7 @@ const readWindow = async (db: Kysely<Schema>, cluster: string, before: number | 
   return rows.map(({ id, changes_json }) => ({ id, changes: JSON.parse(changes_json) as HistoryChange[] }));
 };
 
-/** Database of the history, with the lists of policies that its rows refer to. */
+/** Database of the history, and a lookup for the policy lists that rows refer to. */
 export interface HistoryReader {
   readonly db: Kysely<Schema>;
   readonly listOf: FindPolicyList;
@@ -218,7 +215,7 @@ export interface HistoryReader {
 
 interface Walk {
   readonly cluster: string;
-  /** Row to begin before; undefined: with the newest. */
+  /** Id of the row to start before; undefined: start with the newest. */
   readonly before?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -231,24 +228,24 @@ async function* newestFirst(db: Kysely<Schema>, { cluster, before: from, signal 
     for (const { changes } of rows) yield* changes.toReversed();
     if (rows.length < WINDOW) return;
     before = rows.at(-1)?.id;
-    // What was read is looked at on the thread of the hub: others have their turn.
+    // Rows are processed on the main thread, so other work gets a turn.
     await setImmediate();
   }
 }
 
 async function* untilNow(db: Kysely<Schema>, walk: Walk): AsyncGenerator<HistoryChange> {
-  // A gap that is not recorded yet.
+  // There is a gap that is not recorded yet.
   if (!(await isWhole(db))) yield { time: (await readWholeUntil(db)) ?? '', nothing: true };
   yield* newestFirst(db, walk);
 }
 
-/** State of a policy in a cluster at a time. */
+/** Reads the state of a policy in a cluster at a time. */
 export const readPolicyState = ({ db, listOf }: HistoryReader, { cluster, signal, ...query }: StateQuery): Promise<PolicyStateAt> =>
   findPolicyState(untilNow(db, { cluster, signal }), { ...query, listOf });
 
 /**
- * Changes of a cluster and of a policy in it, newest first; all of a row, which may be a few more
- * than asked for.
+ * Lists changes of a cluster and of a policy in it, newest first. Rows are not split, so there may
+ * be a few more than requested.
  */
 export const listHistory = async (
   { db, listOf }: HistoryReader,
@@ -262,7 +259,7 @@ export const listHistory = async (
     const changes = read.map(({ change }) => change);
     const narrowed = await narrowHistory(changes, { policy, listOf, older });
     const found = read.flatMap(({ id }, at) => (narrowed[at] === undefined ? [] : [{ id, change: narrowed[at] }]));
-    // The row in which there are enough.
+    // Id of the row with which the limit is reached.
     const last = found.at(wanted - 1)?.id ?? rows.at(-1)?.id ?? 0;
     return { items: found.filter(({ id }) => id >= last).map(({ change }) => change), last };
   };

@@ -10,11 +10,11 @@ import { clusterNames, ROW_BYTES, rowOf } from './cluster-history.ts';
 import { CLEARED_SHARE } from './history.ts';
 
 /**
- * Limits of the history of one cluster, however young: one that changes all the time must not fill
- * the database.
+ * Limits of the history of one cluster, regardless of age: a cluster that changes all the time must
+ * not fill the database.
  */
 const KEPT = { rows: 10_000, bytes: 4 * 1024 * 1024 };
-/** Limits of the rows that are merged at a time. */
+/** Limits of the rows that are merged in one step. */
 const COMPACTED = { rows: 1_000, bytes: 4 * 1024 * 1024 };
 
 interface RowSize {
@@ -29,7 +29,7 @@ const sizes = (db: Kysely<Schema>, cluster: string) =>
     .select((eb) => ['id', 'time', eb.fn<number>('length', ['changes_json']).as('bytes')])
     .where('cluster', '=', cluster);
 
-/** Rows up to this one are more than is kept; 0: none. */
+/** Finds the newest row beyond the limits; 0: none. */
 const findExcess = async (db: Kysely<Schema>, cluster: string): Promise<number> => {
   const newest = await sizes(db, cluster)
     .orderBy('id', 'desc')
@@ -43,7 +43,7 @@ const findExcess = async (db: Kysely<Schema>, cluster: string): Promise<number> 
   return first?.id ?? 0;
 };
 
-/** Selects the oldest due rows to merge at a time. Two of them fit, whatever their size. */
+/** Selects the oldest due rows for one step. At least two are taken, whatever their size. */
 const takeSome = (oldest: readonly RowSize[], isDue: (row: RowSize) => boolean): readonly number[] => {
   const taken: number[] = [];
   let left = COMPACTED.bytes;
@@ -55,7 +55,7 @@ const takeSome = (oldest: readonly RowSize[], isDue: (row: RowSize) => boolean):
   return taken;
 };
 
-/** Puts the oldest rows of a cluster together. @returns whether there may be more of them */
+/** Merges the oldest rows of a cluster. @returns whether there may be more to merge */
 const compactSome = async (
   { db, shared }: Pick<Database, 'db' | 'shared'>,
   cluster: string,
@@ -70,17 +70,17 @@ const compactSome = async (
     const rows = trx.selectFrom('cluster_history').select(['time', 'changes_json']).where('id', 'in', ids).orderBy('id');
     const stored = await rows.execute();
     const changes = compactHistory(stored.flatMap(({ changes_json }) => JSON.parse(changes_json) as HistoryChange[]));
-    // Another hub may have done it meanwhile.
+    // Another hub may have merged them meanwhile.
     if (stored.length < ids.length) return;
     await trx.deleteFrom('cluster_history').where('id', 'in', ids.slice(1)).execute();
-    // The first one stays, so that a reader who comes from newer rows finds what went with them.
+    // The first row is kept, because a reader that pages from newer rows continues with it.
     const row = { time: stored.at(-1)?.time ?? '', ...rowOf(changes) };
     await trx.updateTable('cluster_history').set(row).where('id', '=', first).execute();
   });
   return true;
 };
 
-/** The row up to which one clearing puts rows of a cluster together for their age. */
+/** Finds the row up to which one run merges rows of a cluster because of their age. */
 const findShare = async (db: Kysely<Schema>, cluster: string): Promise<number> => {
   const rows = db.selectFrom('cluster_history').where('cluster', '=', cluster);
   const { count } = await rows.select((eb) => eb.fn.countAll<number>().as('count')).executeTakeFirstOrThrow();
@@ -92,10 +92,7 @@ const findShare = async (db: Kysely<Schema>, cluster: string): Promise<number> =
   return (await last.executeTakeFirst())?.id ?? Number.POSITIVE_INFINITY;
 };
 
-/**
- * Whether more than the oldest row, in which others may be put together already, is older than a
- * time.
- */
+/** Whether the second-oldest row is older than a time. The oldest may be the result of a merge. */
 const isOld = async (db: Kysely<Schema>, cluster: string, oldest: string): Promise<boolean> => {
   const rows = db.selectFrom('cluster_history').select('time').where('cluster', '=', cluster);
   const [, second] = await rows.orderBy('id').limit(2).execute();
@@ -103,8 +100,8 @@ const isOld = async (db: Kysely<Schema>, cluster: string, oldest: string): Promi
 };
 
 /**
- * Rows of a history that may be too much; where they are few, they are small, or were looked at as
- * they were written.
+ * Number of rows from which a history is checked for excess. Shorter ones are small, or were
+ * checked when they were written.
  */
 const LONG = 1_000;
 
@@ -113,10 +110,10 @@ const isLong = async (db: Kysely<Schema>, cluster: string): Promise<boolean> => 
   return (await rows.orderBy('id').offset(LONG).limit(1).execute()).length > 0;
 };
 
-/** Database, log and end of a history keeper. */
+/** Database, logger and abort signal of a history keeper. */
 export interface HistoryKeeperDeps extends Pick<Database, 'db' | 'shared'> {
   readonly logger: Logger;
-  /** Stops all work when aborted. */
+  /** Stops all work. */
   readonly signal: AbortSignal;
 }
 
@@ -126,8 +123,8 @@ const HOURS = 24;
 const LOOK_BYTES = 4 * 1024 * 1024;
 
 /**
- * Keeps the history of each cluster within its bounds. History beyond them is merged into the state
- * at its end.
+ * Keeps the history of each cluster within its bounds. Excess history is merged into the state at
+ * its end.
  */
 export class HistoryKeeper {
   readonly #deps: HistoryKeeperDeps;
@@ -139,7 +136,7 @@ export class HistoryKeeper {
     this.#deps = deps;
   }
 
-  /** @param bytes by cluster, as they were written */
+  /** Counts bytes written to histories. @param bytes by cluster */
   note(bytes: ReadonlyMap<string, number>): void {
     for (const [cluster, added] of bytes) {
       const written = (this.#written.get(cluster) ?? 0) + added;
@@ -151,10 +148,10 @@ export class HistoryKeeper {
   }
 
   /**
-   * Merges the history older than a time in all clusters, a share at a time. Once a day it also
-   * merges histories that are too long, whichever hub wrote them. Called once an hour.
+   * Merges the history older than a time in all clusters, a share per run. Once a day also merges
+   * histories that are too long, whichever hub wrote them. Called once an hour.
    *
-   * @returns number of clusters that still have history that old
+   * @returns number of clusters that still have older history
    */
   async clear(oldest: string): Promise<number> {
     const { db, signal } = this.#deps;
@@ -170,7 +167,7 @@ export class HistoryKeeper {
     return left;
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no work is running. */
   idle(): Promise<void> {
     return this.#running;
   }
@@ -184,7 +181,7 @@ export class HistoryKeeper {
       const isDue = ({ id, time }: RowSize): boolean => id <= excess || (oldest !== undefined && time < oldest && id <= share);
       while (!signal.aborted && (await compactSome(this.#deps, cluster, isDue))) await setImmediate();
     } catch (error) {
-      // The others must not wait for one whose history cannot be put together.
+      // A history that cannot be merged must not block the others.
       logger.warn({ cluster, reason: messageOf(error) }, 'history of a cluster not shortened');
     }
   }

@@ -5,14 +5,17 @@ import type { Schema } from '../schema.ts';
 import { lockWrites, nextVersion } from '../write-lock.ts';
 import { endConnections } from './cluster-history.ts';
 
-/** Days and events that are kept. */
+/** Limits of the history: days and events. */
 export interface HistoryLimits {
   readonly days: number;
-  /** Events kept; of the clusters with the most of them the oldest go first. */
+  /**
+   * Maximum number of events. Excess is taken from the oldest events of the clusters with the most
+   * events.
+   */
   readonly events: number;
 }
 
-/** Rows of one statement, so that writers never wait long. */
+/** Maximum number of rows deleted by one statement, so that writers never wait long. */
 const ROWS = 5_000;
 /**
  * Number of ids whose events one statement counts, so that counting a table of any size stays
@@ -22,19 +25,19 @@ const COUNTED = 50_000;
 const DAY_MS = 86_400_000;
 
 /**
- * Forgets hubs that gave no sign of life for a month. Not sooner: one that was cut off that long
- * asks its row whether its last batch was committed, and would write it again without one.
+ * Deletes hubs without a sign of life for a month. A hub that was cut off needs its row to find out
+ * whether its last batch was committed, and would write it twice without.
  */
 export const forgetReplicas = async (db: Kysely<Schema>, own: string): Promise<void> => {
   await db.deleteFrom('replicas').where('id', '!=', own).where(sql<boolean>`heartbeat < now() - interval '30 days'`).execute();
 };
 
-/** Checkpoints of the last days that are all kept. */
+/** Number of days for which all checkpoints are kept. */
 const CHECKPOINT_DAYS = 30;
 
 /**
  * Deletes checkpoints older than 30 days, except the last of each hour and key. A checkpoint covers
- * all entries before it, so every entry stays covered.
+ * all earlier entries, so every entry stays covered.
  */
 export const clearCheckpoints = async (db: Kysely<Schema>, now: Date): Promise<void> => {
   const oldest = new Date(now.getTime() - CHECKPOINT_DAYS * DAY_MS).toISOString();
@@ -59,13 +62,14 @@ const writeRecord = async (
     .execute();
 };
 
-/** Key of the record that holds the version up to which {@link clearRecords} has cleared. */
+/** Key of the record with the version up to which {@link clearRecords} has cleared. */
 export const CLEARING_KEY = { kind: 'ledger', name: 'cleared' };
 
 /**
- * Clears what removed records have left, up to a version. A hub that had not read it yet finds by
- * the record {@link CLEARING_KEY}, whose own version is newer than all, that it must read all
- * records again: so nothing that was revoked comes back, however long the hub was away.
+ * Deletes the tombstones of removed records, up to a version. A hub that has not read a tombstone
+ * yet detects this by the record {@link CLEARING_KEY}, which has a newer version than all of them,
+ * and reads all records again. So nothing that was revoked comes back, however long a hub was
+ * disconnected.
  */
 export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, upTo: number, now: Date): Promise<void> => {
   await db.transaction().execute(async (trx) => {
@@ -78,7 +82,7 @@ export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared
   });
 };
 
-/** The record of the time that {@link advanceRetention} gave last. */
+/** Key of the record with the time that {@link advanceRetention} returned last. */
 export const RETENTION = { kind: 'ledger', name: 'retention' };
 
 /** Reads the time of the newest entry of the history, in milliseconds since 1970. */
@@ -96,11 +100,11 @@ const readRetention = async (db: Kysely<Schema>): Promise<number | undefined> =>
 };
 
 /**
- * The time by which the age of the history is judged, moved on. It is that of the clock, and of a
- * server also that of its own, but at most a day after the one before: a clock that is wrong for an
- * hour, as after a machine was resumed, takes a day of the history instead of all. A hub that was
- * off for a month catches up a day at a time. What is kept as the one before never goes back: after
- * one look at a clock of 1970 it would take years to catch up.
+ * Advances the time from which the age of history is computed. It is the earliest of the local
+ * clock, the clock of the database server, and one day after the previous value: a clock that is
+ * wrong for an hour, as after a machine was resumed, costs a day of history instead of all. After a
+ * month off, a hub catches up a day per run. The stored value never goes back: a clock that once
+ * showed 1970 would take years to catch up.
  */
 export const advanceRetention = ({ db, shared }: Pick<Database, 'db' | 'shared'>, now: Date): Promise<Date> =>
   db.transaction().execute(async (trx) => {
@@ -114,9 +118,7 @@ export const advanceRetention = ({ db, shared }: Pick<Database, 'db' | 'shared'>
     return time;
   });
 
-/**
- * Forgets the hubs before this one, and their connections, where one hub is alone on its database.
- */
+/** Deletes former hub processes and their connections, for a hub that is alone on its database. */
 export const forgetFormer = async (db: Kysely<Schema>): Promise<void> => {
   await db.transaction().execute(async (trx) => {
     await trx.deleteFrom('replicas').execute();
@@ -136,7 +138,7 @@ const deleteAll = async (next: () => Promise<bigint>, signal: AbortSignal): Prom
   return deleted;
 };
 
-/** The ids of all events, some at a time: each statement counts so many. */
+/** Yields ranges that cover the ids of all events, each for one counting statement. */
 async function* eachRange(db: Kysely<Schema>, atLeast: number, signal: AbortSignal): AsyncGenerator<{ from: number; to: number }> {
   const ids = db.selectFrom('events').select('id').limit(1);
   const first = await ids.orderBy('id').executeTakeFirst();
@@ -145,7 +147,7 @@ async function* eachRange(db: Kysely<Schema>, atLeast: number, signal: AbortSign
   for (let from = first.id; from <= last.id && !signal.aborted; from += COUNTED) yield { from, to: from + COUNTED };
 }
 
-/** @returns nothing where there cannot be more than `events` */
+/** Counts events by cluster. @returns an empty map if there cannot be more than `events` */
 const countByCluster = async (db: Kysely<Schema>, events: number, signal: AbortSignal): Promise<Map<string | null, number>> => {
   const counts = new Map<string | null, number>();
   for await (const { from, to } of eachRange(db, events, signal)) {
@@ -162,8 +164,8 @@ const countByCluster = async (db: Kysely<Schema>, events: number, signal: AbortS
 };
 
 /**
- * Deletes the oldest of the clusters that have more than their share: one cluster must not wash out
- * what the others have said.
+ * Deletes the oldest events of the clusters with more than their share, so that one cluster cannot
+ * displace the events of others.
  */
 const clearExcess = async (db: Kysely<Schema>, events: number, signal: AbortSignal): Promise<number> => {
   const counts = await countByCluster(db, events, signal);
@@ -191,15 +193,15 @@ const clearExcess = async (db: Kysely<Schema>, events: number, signal: AbortSign
 export const oldestOf = ({ days }: Pick<HistoryLimits, 'days'>, now: Date): string => new Date(now.getTime() - days * DAY_MS).toISOString();
 
 /**
- * Share of the history that one clearing deletes for its age: should that be a mistake, people read
- * the warning before all is gone.
+ * Maximum share of the history that one run deletes because of its age. If that is a mistake, the
+ * warning appears before all is gone.
  */
 export const CLEARED_SHARE = 0.2;
 
-/** Result of a clearing. */
+/** Result of one run. */
 export interface ClearingResult {
   readonly deleted: number;
-  /** Older than is kept, and left to the next clearings. */
+  /** Number of events older than the limit that are left for later runs. */
   readonly left: number;
 }
 
@@ -219,7 +221,7 @@ const countOld = async (db: Kysely<Schema>, oldest: string, signal: AbortSignal)
   return counted;
 };
 
-/** Deletes what was received before a time, the oldest first, as much of it as one clearing may. */
+/** Deletes events received before a time, oldest first, up to the share of one run. */
 const clearOld = async (db: Kysely<Schema>, oldest: string, signal: AbortSignal): Promise<ClearingResult> => {
   const old = db.selectFrom('events').select('id').where('received', '<', oldest).orderBy('received');
   if ((await old.limit(1).execute()).length === 0) return { deleted: 0, left: 0 };
@@ -238,8 +240,9 @@ const clearOld = async (db: Kysely<Schema>, oldest: string, signal: AbortSignal)
 };
 
 /**
- * Deletes events that are older, or more, than are kept. The audit log is never cleared. @param now
- * see {@link advanceRetention}
+ * Deletes events beyond the limits of age and number. The audit log is never cleared.
+ *
+ * @param now see {@link advanceRetention}
  */
 export const clearHistory = async (db: Kysely<Schema>, limits: HistoryLimits, now: Date, signal: AbortSignal): Promise<ClearingResult> => {
   const { deleted, left } = await clearOld(db, oldestOf(limits, now), signal);

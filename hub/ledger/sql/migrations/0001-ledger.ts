@@ -3,9 +3,9 @@ import type { Migration } from 'kysely/migration';
 
 /** SQL that differs between the two databases. */
 interface Wording {
-  /** A number that grows and is never given twice. */
+  /** Column type of an increasing number that is never reused. */
   readonly serial: string;
-  /** A text that is compared byte by byte, as SQLite does by itself. */
+  /** Collation by bytes, which is the default of SQLite. */
   readonly bytewise: string;
   readonly moment: string;
   readonly appendOnly: readonly string[];
@@ -108,7 +108,7 @@ const statementsIn = ({ serial, bytewise, moment, appendOnly }: Wording): readon
     sequence bigint primary key,
     entry_json ${bytewise} not null
   )`,
-  // An entry is canonical JSON, whose last field is its time, always of 24 characters.
+  // An entry is canonical JSON. Its last field is the time, which always has 24 characters.
   `create index audit_time on audit (substr(entry_json, length(entry_json) - 25, 24))`,
   ...appendOnly,
   `create table checkpoints (
@@ -131,10 +131,10 @@ const statementsIn = ({ serial, bytewise, moment, appendOnly }: Wording): readon
 ];
 
 /**
- * Creates the first tables of the ledger. A released migration is never changed; changes go into a
- * new one.
+ * Creates the first tables of the ledger. A released migration is never changed; changes need a new
+ * one.
  *
- * @param shared PostgreSQL; else SQLite
+ * @param shared whether the database is PostgreSQL; else SQLite
  */
 export const ledgerTables = (shared: boolean): Migration => ({
   up: async (db: Kysely<unknown>): Promise<void> => {

@@ -2,9 +2,9 @@ import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
 /**
- * Adds the table of the leading hub, its term and its last sign of life. SQLite has the table too,
- * always empty, as there one hub is alone. So both databases have the same migrations, and a backup
- * of either names the same version.
+ * Adds the table of the leading hub, its term and its last sign of life. On SQLite it stays empty,
+ * because there is only one hub. Both databases then have the same migrations, and their backups
+ * the same version.
  */
 export const leader: Migration = {
   up: async (db: Kysely<unknown>): Promise<void> => {

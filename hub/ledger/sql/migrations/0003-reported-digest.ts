@@ -2,8 +2,8 @@ import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
 /**
- * Adds the digest of what each cluster has reported. It begins as a digest that no agent has, so
- * each agent sends a full report.
+ * Adds the digest of what each cluster has reported. Its initial value matches no agent, so each
+ * agent sends a full report.
  */
 export const reportedDigest: Migration = {
   up: async (db: Kysely<unknown>): Promise<void> => {

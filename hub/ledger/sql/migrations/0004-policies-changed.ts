@@ -2,8 +2,8 @@ import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
 /**
- * Adds the time at which the reported policies of a cluster last changed: reports of those that
- * conform hold no time.
+ * Adds the time at which the reported policies of a cluster last changed. Reports of conforming
+ * policies contain no time.
  */
 export const policiesChanged: Migration = {
   up: async (db: Kysely<unknown>): Promise<void> => {

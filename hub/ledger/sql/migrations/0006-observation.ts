@@ -2,8 +2,8 @@ import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
 /**
- * Adds the parts that the agent of a connected cluster does not observe. An older program leaves
- * the column as it is, so its value names its stream.
+ * Adds the parts that the agent of a connected cluster does not observe. The value names its
+ * stream, because an older program does not update the column.
  */
 export const observation: Migration = {
   up: async (db: Kysely<unknown>): Promise<void> => {

@@ -2,8 +2,8 @@ import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
 /**
- * Adds the numbers of policies of a cluster that are kept and that are not. An older program leaves
- * the column as it is, so its value names the digest that it holds for.
+ * Adds the numbers of policies of a cluster that are kept and not kept. The value names the digest
+ * to which it belongs, because an older program does not update the column.
  */
 export const kept: Migration = {
   up: async (db: Kysely<unknown>): Promise<void> => {

@@ -32,8 +32,8 @@ const STATEMENTS = [
 ];
 
 /**
- * Removes what clusters reported of their policies before they reported by exception: their agents
- * report again. The history has a gap from here to then, as its version stays behind.
+ * Deletes what clusters reported of their policies before reports by exception. Agents report
+ * again. Until then the history has a gap, because its version falls behind.
  */
 export const forgetReports = async (db: QueryExecutorProvider): Promise<void> => {
   await sql`update clusters set reported_seq = 0, policies_changed = null`.execute(db);
@@ -41,8 +41,8 @@ export const forgetReports = async (db: QueryExecutorProvider): Promise<void> =>
 };
 
 /**
- * Stores each compiled policy list once, and for each cluster only how it deviates from one.
- * Reports from before are removed.
+ * Stores each compiled policy list once, and per cluster only its deviations. Earlier reports are
+ * deleted.
  */
 export const policyLists: Migration = {
   up: async (db: Kysely<unknown>): Promise<void> => {

@@ -2,8 +2,8 @@ import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
 /**
- * Adds a column for the part of a cluster's report that each commit changes. Rows stay as they are
- * until they are written, with all of the report in its old column.
+ * Adds a column for the part of a cluster's report that changes with each commit. Until a row is
+ * written again, its old column holds the whole report.
  */
 export const revisionFacts: Migration = {
   up: async (db: Kysely<unknown>): Promise<void> => {

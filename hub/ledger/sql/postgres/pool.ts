@@ -4,18 +4,17 @@ import pg from 'pg';
 import type { Schema } from '../schema.ts';
 
 /**
- * A connection is replaced after so long, so that a pool follows a database that moved behind its
- * name.
+ * Maximum age of a connection, so that a pool follows a database that moved behind its DNS name.
  */
 const LIFETIME_SECONDS = 300;
 
-/** Whether an error is what the server answered to a query. */
+/** Whether an error is the server's answer to a query. */
 export const isAnswer = (error: unknown): boolean => error instanceof pg.DatabaseError;
 
 /**
- * A connection of a pool, lent once. After a query that the server did not answer, as at its time
- * limit, nobody knows what comes next on the connection: all that follows fails with the same
- * error, and the pool ends the connection instead of lending it again.
+ * Wraps a connection for one use. If the server did not answer a query, as after a timeout, the
+ * state of the connection is unknown. All later queries then fail with the same error, and the pool
+ * closes the connection instead of reusing it.
  */
 const lend = (client: pg.PoolClient): PostgresPoolClient => {
   let failure: Error | undefined;
@@ -29,18 +28,18 @@ const lend = (client: pg.PoolClient): PostgresPoolClient => {
     }
   };
   return {
-    // Cursors are for dialects that are given some.
+    // Cursors are only needed by dialects that use them.
     query: query as unknown as PostgresPoolClient['query'],
     release: (destroy = false) => client.release(failure ?? destroy),
   };
 };
 
 /**
- * Opens a pool of connections to PostgreSQL.
+ * Opens a connection pool to PostgreSQL.
  *
- * @param url read for each new connection: its password may change
- * @param connectMs for opening a connection; to wait for one that others use is no failure of the
- * database, and has no limit
+ * @param url read for each new connection, as its password may change
+ * @param connectMs limit for opening a connection. Waiting for a free one has no limit, because it
+ * is no failure of the database
  */
 export const openPool = (url: Secret, config: pg.PoolConfig, connectMs: number): Kysely<Schema> => {
   class Client extends pg.Client {
@@ -49,9 +48,9 @@ export const openPool = (url: Secret, config: pg.PoolConfig, connectMs: number):
     }
   }
   const pool = new pg.Pool({ ...config, connectionTimeoutMillis: 0, maxLifetimeSeconds: LIFETIME_SECONDS, Client });
-  // A connection that breaks is no failure by itself: the query on it fails, and the next one opens
-  // another. Both events: the pool listens to idle connections only, and an error without a
-  // listener ends the process.
+  // A broken connection is not a failure by itself: its query fails, and the next query opens
+  // another connection. Both events are needed: the pool listens to idle connections only, and an
+  // error event without a listener ends the process.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => {
     client.on('error', () => undefined);

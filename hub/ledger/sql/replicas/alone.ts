@@ -1,27 +1,29 @@
 import type { LedgerHealth } from '../../types.ts';
 import type { AnswerQuestion } from './questions.ts';
 
-/** Reason why the database takes no writes, and since when. */
+/** Time and reason of an outage of the database. */
 export type Outage = Extract<LedgerHealth, { ok: false }>;
 
-/** Role of this hub among those that share a database. */
+/** Role of this hub among the hubs on one database. */
 export interface Replicas {
   leads(): boolean;
-  /** Number of the term that this hub leads in; undefined: it does not lead, or is alone. */
+  /**
+   * Number of the term in which this hub leads; undefined: it does not lead, or is the only hub.
+   */
   epoch(): number | undefined;
   onLead(handler: () => void): void;
   shareHint(): void;
   onSharedHint(handler: () => void): void;
   ask(question: string, withinMs?: number): Promise<string | undefined>;
   onAsked(answer: AnswerQuestion): void;
-  /** Milliseconds since all was known here that the others had written. */
+  /** Milliseconds since this hub last had all changes of the other hubs. */
   behindMs(): number;
-  /** Returns the outage if that is too long; undefined: it is not. */
+  /** Returns an outage if `behindMs` is too large; undefined if not. */
   outage(): Outage | undefined;
   close(): Promise<void>;
 }
 
-/** The only hub on its database. */
+/** Role of the only hub on a database. */
 export const SINGLE_REPLICA: Replicas = {
   leads: () => true,
   epoch: () => undefined,

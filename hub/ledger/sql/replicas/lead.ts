@@ -4,13 +4,13 @@ import type pg from 'pg';
 import type { Schema } from '../schema.ts';
 
 /**
- * Seconds without a sign of life after which another hub replaces a leader. Measured by the clock
- * of the database, which is the same for all hubs.
+ * Lease duration in seconds: a leader without a sign of life for this long is replaced. Measured by
+ * the clock of the database, which all hubs share.
  */
 const LEASE_SECONDS = 10;
 /**
- * Time after its last renewal for which a hub believes that it leads. Shorter than the lease, so
- * that it has stopped when another one begins.
+ * Time after its last renewal for which a hub considers itself the leader. Shorter than the lease,
+ * so that it has stopped before another hub starts.
  */
 const BELIEF_MS = 8_000;
 
@@ -24,25 +24,25 @@ const RENEW = `
   returning epoch`;
 
 /**
- * Lease by which one of the hubs on a database leads: one row, which each tries to take or to
- * renew.
+ * Lease by which one of the hubs on a database leads: a single row that each hub tries to acquire
+ * or renew.
  */
 export interface Lead {
-  /** Number of the term that this hub leads in; undefined: it does not lead. */
+  /** Number of the term in which this hub leads; undefined: it does not lead. */
   epoch(): number | undefined;
-  /** Takes or renews the lead, if no other hub has it. */
+  /** Acquires or renews the lease, unless another hub holds it. */
   renew(client: pg.Client): Promise<void>;
-  /** Ends the term, as this hub no longer knows whether it leads. */
+  /** Ends the term, because this hub no longer knows whether it leads. */
   lose(): void;
-  /** Leaves the lead to another hub at once. */
+  /** Releases the lease, so that another hub can lead at once. */
   release(db: Kysely<Schema>): Promise<void>;
 }
 
 /**
- * Creates this hub's part in the lease of the leader.
+ * Creates this hub's side of the leader lease.
  *
- * @param onChange called when a term of this hub begins or ends; for a term that could not be
- * renewed, with the next call
+ * @param onChange called when a term of this hub begins or ends. The end of a term that could not
+ * be renewed is reported at the next call
  */
 export const createLead = (replica: string, clock: Clock, onChange: (leads: boolean) => void): Lead => {
   let term: { readonly epoch: number; readonly until: number } | undefined;
@@ -58,8 +58,8 @@ export const createLead = (replica: string, clock: Clock, onChange: (leads: bool
       const asked = clock.monotonicMs();
       const { rows } = await client.query<{ epoch: number }>(RENEW, [replica]);
       const epoch = rows[0]?.epoch;
-      // Callers that asked meanwhile learned that this hub does not lead: what begins with a term
-      // begins again.
+      // The lease had expired in between and callers saw that this hub does not lead, so a new term
+      // begins.
       if (!isCurrent() || epoch !== term?.epoch) end();
       if (epoch === undefined) return;
       const begins = term === undefined;
@@ -75,10 +75,8 @@ export const createLead = (replica: string, clock: Clock, onChange: (leads: bool
 };
 
 /**
- * Reads the term of the leader.
- *
- * @returns the number of the current term, of whichever hub leads. Read it in a transaction that
- * holds the write lock: writes of an earlier leader come too late
+ * Reads the number of the current term, whichever hub leads. In a transaction that holds the write
+ * lock, this excludes later writes of an earlier leader.
  */
 export const readEpoch = async (db: Kysely<Schema>): Promise<number | undefined> => {
   const row = await db.selectFrom('leader').select('epoch').executeTakeFirst();

@@ -10,12 +10,12 @@ import { slices } from '../batch/statements.ts';
 import { readLists } from '../policy-lists.ts';
 import { CLUSTER_COLUMNS, type ClusterTable, type Schema } from '../schema.ts';
 
-/** Parses JSON of a row. It is not validated, as only this program writes it. */
+/** Parses JSON of a row. Not validated, because only this program writes it. */
 const parse = <T>(json: string): T => JSON.parse(json) as T;
 
 /**
- * Reads the parts not observed, if they are of the current stream. An older program leaves the
- * column as it is when another stream begins.
+ * Reads the parts that are not observed, if they belong to the current stream. An older program
+ * does not update the column when a new stream begins.
  */
 const notObservedOf = ({ connected_by, stream, not_observed_json }: Selectable<ClusterTable>): ClusterRecord['notObserved'] => {
   if (connected_by === null || not_observed_json === null) return null;
@@ -32,8 +32,8 @@ const deviationsOf = ({ deviations_json }: Pick<ClusterTable, 'deviations_json'>
 type StoredReport = Pick<StoredCluster, 'hasWholeReport'> & { readonly report: ClusterRecord['report'] };
 
 /**
- * Reads what a cluster reported of itself. An older version has all of it in one column and leaves
- * the other as it is, also while it still runs beside this one.
+ * Reads what a cluster reported of itself. An older version, which may run at the same time, writes
+ * all of it to one column and does not update the other.
  */
 const reportOf = ({ report_json, revision_json }: Pick<ClusterTable, 'report_json' | 'revision_json'>): StoredReport => {
   if (report_json === null) return { report: null, hasWholeReport: false };
@@ -42,7 +42,7 @@ const reportOf = ({ report_json, revision_json }: Pick<ClusterTable, 'report_jso
   return { report: factsAfter(report, { revision: parse(revision_json) }), hasWholeReport: false };
 };
 
-/** Policies of a cluster as they were read. */
+/** Policies of a cluster as read from the database. */
 interface ReadPolicies {
   /** Policies that are stored by name. */
   readonly named: NamedPolicies;
@@ -81,7 +81,7 @@ const storedOf = (row: Selectable<ClusterTable>, policies: ReadPolicies): Stored
 
 /**
  * Maximum length of the JSON of a cluster's report and of its reasons for refusing a commit, in
- * bytes. Longer ones, written by an older version, are not read: the agent reports them again.
+ * bytes. Longer values, written by an older version, are skipped: the agent reports them again.
  */
 const MAX_FACTS = 256 * 1024;
 
@@ -95,8 +95,8 @@ const selectRows = (db: Kysely<Schema>, names: readonly string[]): Promise<reado
   db.selectFrom('clusters').select(ROW).where('name', 'in', names).execute();
 
 /**
- * Clusters that are read at once, at most: each may have thousands of policies. Those whose
- * deviations take megabytes are read a few at a time.
+ * Maximum number of clusters read at once. Each may have thousands of policies. Clusters with
+ * megabytes of deviations are read a few at a time.
  */
 const CLUSTERS = 100;
 
@@ -110,7 +110,7 @@ const loadReports = async (db: Kysely<Schema>, names: readonly string[]): Promis
   return found;
 };
 
-/** The lists of some clusters, by digest, as far as they are stored. */
+/** Reads the stored lists of some clusters, by digest. */
 const loadLists = (
   db: Kysely<Schema>,
   rows: readonly Selectable<ClusterTable>[],
@@ -124,7 +124,7 @@ const loadLists = (
 
 interface ReadOptions {
   readonly lists: PolicyLists;
-  /** Returns the known state of a cluster. Only a newer one is read. */
+  /** Returns the known state of a cluster. Only newer states are read. */
   readonly knownOf: (name: string) => StoredCluster;
 }
 
@@ -142,7 +142,7 @@ export async function* readClusters(db: Kysely<Schema>, names: readonly string[]
   }
 }
 
-/** Clusters that are read at once. */
+/** Reads one group of clusters. */
 async function* readSome(db: Kysely<Schema>, names: readonly string[], { lists, knownOf }: ReadOptions): AsyncGenerator<StoredCluster> {
   const rows = await selectRows(db, names);
   const reports = await loadReports(db, names);
@@ -155,13 +155,13 @@ async function* readSome(db: Kysely<Schema>, names: readonly string[], { lists, 
 
 interface NewerCluster {
   readonly name: string;
-  /** Size of its deviations as JSON, in bytes. */
+  /** Size of the deviations as JSON, in bytes. */
   readonly size: number;
 }
 
 /**
- * Clusters that are newer than what is known: most of the time none of those that this hub writes,
- * as others seldom write of them.
+ * Selects the clusters that are newer in the database. Usually there are none, because other hubs
+ * seldom write this hub's clusters.
  */
 const selectNewer = async (
   db: Kysely<Schema>,
@@ -173,7 +173,7 @@ const selectNewer = async (
   return rows.flatMap(({ name, version, size }) => (version > knownOf(name).version ? [{ name, size: size ?? 0 }] : []));
 };
 
-/** Returns a cluster that was read; what reads as before stays the same object. */
+/** Returns a cluster that was read. Unchanged parts keep their objects. */
 const readRow = (known: StoredCluster, row: Selectable<ClusterTable>, { named, lists }: ReadPolicies): StoredCluster => {
   const before = namedIn(known.record.policies);
   const read = new Map([...named].map(([key, each]) => [key, keepUnchanged(before.get(key), each)]));
@@ -195,16 +195,16 @@ const readRow = (known: StoredCluster, row: Selectable<ClusterTable>, { named, l
   return { ...stored, record };
 };
 
-/** A value with the version of the commit that wrote it; 0: none did. */
+/** Value with the version of the commit that wrote it; 0: never written. */
 export interface Versioned<T> {
   readonly value: T | null;
   readonly version: number;
 }
 
-/** Repository and desired revision as stored. */
+/** Stored repository state and desired revision. */
 export interface StoredState {
   readonly source: Versioned<SourceView>;
-  /** Revision. */
+  /** Desired revision. */
   readonly desired: Versioned<string>;
 }
 

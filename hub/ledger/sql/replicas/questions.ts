@@ -9,16 +9,19 @@ const pack = promisify(gzip);
 const unpack = promisify(gunzip);
 
 /**
- * Channel on which hubs ask each other, and answer. A message may have 8,000 bytes
+ * Channel on which hubs ask each other and answer. A notification may have 8,000 bytes
  * (https://www.postgresql.org/docs/current/sql-notify.html).
  */
 export const QUESTION_CHANNEL = 'hub_questions';
 const PIECE = 7_000;
-/** Pieces of one answer; a larger one is none. */
+/** Maximum number of pieces of one answer. Larger answers are not sent. */
 const MAX_PIECES = 500;
-/** The hub that holds the stream waits for 2 s, unless the question says otherwise. */
+/**
+ * Default time to wait for an answer, in milliseconds. The hub with the stream waits 2 s for the
+ * agent, unless the question says otherwise.
+ */
 const ANSWER_MS = 3_000;
-/** Maximum number of open questions of one hub; further ones are not sent. */
+/** Maximum number of open questions of one hub. Further ones are not sent. */
 const MAX_OPEN = 200;
 
 const Message = z.union([
@@ -36,26 +39,26 @@ type Message = z.infer<typeof Message>;
 type Piece = Extract<Message, { to: string }>;
 
 interface OpenQuestion {
-  /** Pieces of the answers by the hub that answers, as several may, and number. */
+  /** Pieces of answers, by answering hub and number. Several hubs may answer. */
   readonly pieces: Map<string, Map<number, string>>;
   readonly resolve: (answer: string) => void;
 }
 
-/** Answers a question of another hub; undefined: this one does not know. */
+/** Function that answers a question of another hub; undefined: this hub does not know. */
 export type AnswerQuestion = (question: string) => Promise<string | undefined>;
 
 /** Channel between the hubs on one database. */
 export interface QuestionsDeps {
-  /** Name of this process among those that share the database. */
+  /** Unique name of this process on the database. */
   readonly replica: string;
   readonly clock: Clock;
-  /** Notifies all hubs on the database, this one included. */
+  /** Notifies all hubs on the database, including this one. */
   readonly notify: (payload: string) => Promise<void>;
 }
 
 /**
- * Questions among the hubs on one database: only one of them holds the stream of an agent. Answers
- * are compressed, and cut into messages.
+ * Questions between the hubs on one database, needed because only one hub holds the stream of an
+ * agent. Answers are compressed and split into several notifications.
  */
 export class Questions {
   readonly #deps: QuestionsDeps;
@@ -70,7 +73,7 @@ export class Questions {
     this.#answer = answer;
   }
 
-  /** Asks all hubs. @returns the first answer; undefined: none came in time */
+  /** Asks all hubs. @returns the first answer; undefined: none in time */
   async ask(question: string, withinMs = ANSWER_MS): Promise<string | undefined> {
     const { replica, clock, notify } = this.#deps;
     if (this.#open.size >= MAX_OPEN) return undefined;
@@ -78,7 +81,7 @@ export class Questions {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.#open.set(id, { pieces: new Map(), resolve });
     try {
-      // A database that is away takes longer to say so.
+      // If the database is unavailable, this fails only later.
       const asked = notify(JSON.stringify({ id, from: replica, question } satisfies Message)).then(() => promise);
       return await answerWithin(asked, withinMs, clock);
     } finally {
@@ -86,7 +89,11 @@ export class Questions {
     }
   }
 
-  /** Takes a notification of the channel. @throws whatever the answer, or the database, throws */
+  /**
+   * Handles a notification of the channel.
+   *
+   * @throws the error of the answer function or of the database
+   */
   async take(payload: string): Promise<void> {
     const message = readJson(Message, payload);
     if (message === undefined) return;

@@ -19,7 +19,7 @@ import { loadState, readClusters, type StoredState } from './load.ts';
 const readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records'][]> =>
   db.selectFrom('records').selectAll().where('version', '>', after).execute();
 
-/** Returns the version up to which removed records may have been cleared. */
+/** Returns the version up to which tombstones of records may have been deleted. */
 const clearedUpTo = (rows: readonly Schema['records'][]): number =>
   Number(rows.find(({ kind, name }) => kind === CLEARING_KEY.kind && name === CLEARING_KEY.name)?.value_json ?? 0);
 
@@ -34,8 +34,7 @@ export interface ReplicaStateDeps {
 }
 
 /**
- * Stored state as this process knows it, beside the cache that readers see. The two are changed
- * together.
+ * Stored state as this process knows it, besides the cache for readers. Both are updated together.
  */
 export class ReplicaState implements StoredLedger {
   readonly #deps: ReplicaStateDeps;
@@ -43,11 +42,11 @@ export class ReplicaState implements StoredLedger {
   #state: StoredState = { source: { value: null, version: 0 }, desired: { value: null, version: 0 } };
   /** Version up to which all records are known. */
   #recordsUpTo = 0;
-  /** Version up to which all is known that others wrote. */
+  /** Version up to which all writes of other hubs are known. */
   #upTo = 0;
-  /** Newest version that is known to be committed. */
+  /** Newest version known to be committed. */
   #newest = 0;
-  /** Number of the last batch of this process that was committed. */
+  /** Number of the last committed batch of this process. */
   #lastBatch = 0;
   #startingOver: Promise<void> | undefined;
 
@@ -82,7 +81,7 @@ export class ReplicaState implements StoredLedger {
     return this.#deps.memory.quotaOf(record, this.#deps.cache.desired());
   }
 
-  /** Everything, at start. */
+  /** Reads everything, at start. */
   async load(db: Kysely<Schema>): Promise<void> {
     const { cache, lists, eventsInMemory } = this.#deps;
     const upTo = await readVersion(db);
@@ -99,14 +98,14 @@ export class ReplicaState implements StoredLedger {
     this.#newest = upTo;
   }
 
-  /** @param batch number of a batch of this process that is committed */
+  /** Records that a batch is committed. @param batch number of a batch of this process */
   noteCommitted(batch: number): void {
     this.#lastBatch = batch;
   }
 
   /**
-   * Reads everything as at start, once for all who notice a loss at the same time. What is known is
-   * replaced, also where it is newer. Where that fails, the loss is noticed again.
+   * Reads everything again, as at start. Callers that notice a loss at the same time share one run.
+   * Known state is replaced even if it is newer. If reading fails, the loss is noticed again later.
    */
   startOver(db: Kysely<Schema>, replica: string): Promise<void> {
     this.#startingOver ??= this.#readAgain(db, replica).finally(() => {
@@ -135,7 +134,7 @@ export class ReplicaState implements StoredLedger {
     if (this.#lastBatch < lastBatch || this.#newest < newest) cache.noteLost();
   }
 
-  /** Takes over the result of a batch of this process. */
+  /** Applies the result of a batch of this process. */
   learn(batch: Batch, { version, events }: WrittenBatch): void {
     for (const { after } of batch.clusters.values())
       this.#learnCluster({ ...after, version, writtenSeen: after.record.lastSeen?.at ?? null, hasWholeReport: false });
@@ -144,7 +143,7 @@ export class ReplicaState implements StoredLedger {
       desired: batch.desired === null ? this.#state.desired : { value: batch.desired, version },
     });
     for (const { kind, name, value } of batch.records.values()) this.#deps.records.set({ kind, name }, value, version);
-    // Before it was written all others were read: what is read next begins behind it.
+    // All earlier versions had been read before this batch was written.
     this.#recordsUpTo = Math.max(this.#recordsUpTo, version);
     this.#learnEvents(events);
     if (version === this.#upTo + 1) this.#upTo = version;
@@ -152,8 +151,8 @@ export class ReplicaState implements StoredLedger {
   }
 
   /**
-   * Takes over the writes of others: these clusters, if they are newer than the known ones, the
-   * repository, and all events. Within a transaction that holds the write lock nothing is missed.
+   * Reads what other hubs wrote: the given clusters if they are newer, the repository state,
+   * records, and all events. Within a transaction that holds the write lock nothing is missed.
    */
   async refresh(db: Kysely<Schema>, names: readonly string[]): Promise<void> {
     const { cache, eventsInMemory } = this.#deps;
@@ -164,11 +163,11 @@ export class ReplicaState implements StoredLedger {
   }
 
   /**
-   * Takes over all that others have written. Versions grow in the order of the commits, so none is
-   * missed; everything is read again where the newest one is older than one that is known.
+   * Reads everything that other hubs wrote. Versions increase in the order of the commits, so none
+   * is missed. If the newest version is older than a known one, everything is read again.
    */
   async catchUp(db: Kysely<Schema>, replica: string): Promise<void> {
-    // As of before the question: this hub may commit before it is answered.
+    // Saved before the query, because this hub may commit until it is answered.
     const newest = this.#newest;
     const upTo = await readVersion(db);
     if (upTo < newest && (await readWrittenVersion(db)) < newest) return this.startOver(db, replica);
@@ -178,11 +177,10 @@ export class ReplicaState implements StoredLedger {
   }
 
   /**
-   * Takes over what others have written, of the clusters only these: what another hub writes of its
-   * own clusters is not read while all hubs wait for the end of this transaction. Most of the time
-   * no other hub has written, and nothing is read.
+   * Reads what other hubs wrote, limited to the given clusters: all hubs wait for this transaction,
+   * so the other clusters are read later. Usually no other hub has written, and nothing is read.
    *
-   * @throws CommitsLostError where the version is not new to this hub, or its last batch is gone
+   * @throws CommitsLostError if the version is not new to this hub, or its last batch is missing
    */
   async catchUpOn(trx: Transaction<Schema>, { version, last }: BegunBatch, names: ReadonlySet<string>, replica: string): Promise<void> {
     if (version <= this.#newest || last < this.#lastBatch) throw new CommitsLostError();
@@ -201,7 +199,7 @@ export class ReplicaState implements StoredLedger {
 
   #learnCluster({ record, ...mark }: StoredCluster): void {
     const { cache, memory } = this.#deps;
-    // Two ways lead here, a batch of one's own and news of another's: the newer one stays.
+    // A cluster is updated by own batches and by changes of other hubs. The newer state is kept.
     if (mark.version <= (this.#marks.get(record.name)?.version ?? 0)) return;
     this.#marks.set(record.name, mark);
     memory.learn(cache.get(record.name).policies, record.policies);
@@ -213,7 +211,7 @@ export class ReplicaState implements StoredLedger {
     for await (const stored of readClusters(db, names, { lists: this.#deps.lists, knownOf })) this.#learnCluster(stored);
   }
 
-  /** Takes over the state of the repository. The newer one stays, whichever comes first. */
+  /** Updates the state of the repository. The newer one is kept, whichever arrives first. */
   #learnState(next: StoredState): void {
     const { source, desired } = this.#state;
     this.#state = {

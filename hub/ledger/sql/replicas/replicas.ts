@@ -13,39 +13,36 @@ import type { ReplicaState } from './replica-state.ts';
 
 const TICK_MS = 2_000;
 /**
- * Age of the last read of others' changes after which this hub may miss revocations, in
+ * Age of the last read of other hubs' changes after which this hub may miss revocations, in
  * milliseconds.
  */
 const STALE_MS = 10_000;
-/** A replica without a sign of life for this long is gone, and so are the streams that it held. */
+/** Seconds without a sign of life after which a replica and its streams are considered gone. */
 export const DEAD_SECONDS = 8;
 /** Channel on which a hub announces that the repository may have changed. */
 const HINT_CHANNEL = 'repository_hints';
 /**
- * The server lets go of a connection whose host or network is gone
+ * Makes the server close a connection whose host or network is gone
  * (https://www.postgresql.org/docs/current/runtime-config-connection.html).
  */
 const KEEPALIVE =
   'set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3; set tcp_user_timeout = 10000';
 const RETRY = { baseMs: 200, maxMs: 2_000, minMs: 50 };
 
-/** Database that the hubs share, and the state that follows it. */
+/** Shared database, and the state that follows it. */
 export interface ReplicasDeps {
   readonly database: Database;
-  /** Name of this process among those that share the database. */
+  /** Unique name of this process on the database. */
   readonly replica: string;
   readonly replicaState: ReplicaState;
-  /**
-   * Whether the database answers the writes of this hub. One whose writes it does not answer cannot
-   * lead.
-   */
+  /** Whether the database answers the writes of this hub. A hub without answers cannot lead. */
   readonly canWrite: () => boolean;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
 }
 
-/** Marks clusters as disconnected whose replica has died. The leader does it for that replica. */
+/** Marks clusters of dead replicas as disconnected. The leader does this on their behalf. */
 const releaseClusters = async ({ database: { db }, replica, clock }: ReplicasDeps, epoch: number): Promise<void> => {
   const alive = db.selectFrom('replicas').select('id').where(sql<boolean>`heartbeat > now() - make_interval(secs => ${DEAD_SECONDS})`);
   const lost = db.selectFrom('clusters').select('name').where('connected_by', 'not in', alive);
@@ -66,8 +63,8 @@ interface SyncTime {
 }
 
 /**
- * Role of this hub on a shared database. One connection listens, leads if no other hub does, and
- * gives signs of life.
+ * Role of this hub on a shared database. Uses one connection to listen, to renew the lease, and to
+ * give signs of life.
  */
 export class SharedReplicas implements Replicas {
   readonly #deps: ReplicasDeps;
@@ -80,10 +77,12 @@ export class SharedReplicas implements Replicas {
   readonly #sync: () => Promise<void>;
   readonly #running: Promise<unknown>;
   #synced: SyncTime;
-  /** Start of the database server that this hub is connected to, and of the one that was read. */
+  /**
+   * Start time of the server to which this hub is connected, and of the server that was read last.
+   */
   #server: string | undefined;
   #serverRead: string | undefined;
-  /** Whether the log already has a message that this hub is behind. */
+  /** Whether it was already logged that this hub is behind. */
   #isBehind: boolean = false;
 
   constructor(deps: ReplicasDeps) {
@@ -100,12 +99,12 @@ export class SharedReplicas implements Replicas {
       await sql`select pg_notify(${QUESTION_CHANNEL}, ${payload})`.execute(database.reads);
     };
     this.#questions = new Questions({ replica, clock, notify });
-    // Each by itself: a sign of life must wait for nothing that takes long.
+    // Run concurrently: a sign of life must not wait for long work.
     this.#running = Promise.all([
       this.#run(),
       this.#repeat(this.#sync, 'changes of other hubs not read'),
       this.#repeat(() => this.#releaseClusters(), 'clusters of lost hubs not released'),
-      this.#repeat(async () => this.#noteBehind(), 'lag behind other hubs not looked at'),
+      this.#repeat(async () => this.#noteBehind(), 'lag behind other hubs not checked'),
     ]);
   }
 
@@ -169,7 +168,7 @@ export class SharedReplicas implements Replicas {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       const client = await database.connect().catch(() => undefined);
-      // The queue says when the database is away and when it is back.
+      // Outages of the database are logged by the write queue.
       if (client !== undefined)
         await this.#serve(client).catch((error: unknown) =>
           logger.debug({ reason: describeDatabaseError(error) }, 'connection to other hubs lost'),
@@ -192,7 +191,7 @@ export class SharedReplicas implements Replicas {
     const { rows } = await client.query<{ started: string }>('select pg_postmaster_start_time()::text as started');
     this.#server = rows[0]?.started;
     this.#serverRead ??= this.#server;
-    // What was written while nothing listened.
+    // Reads what was written while nothing listened.
     this.#onNotification(NOTIFY_CHANNEL);
     const until = AbortSignal.any([ended.signal, this.#stop.signal]);
     while (!until.aborted) {
@@ -203,8 +202,8 @@ export class SharedReplicas implements Replicas {
   }
 
   /**
-   * Reads what others have written. Of another server, or one that was started again, it reads
-   * everything: commits may be lost although others have made new ones meanwhile.
+   * Reads what other hubs wrote. After a change or restart of the server everything is read:
+   * commits may be lost although other hubs have made new ones since.
    */
   async #readOthers(): Promise<void> {
     const { database, replica, replicaState } = this.#deps;
@@ -217,14 +216,14 @@ export class SharedReplicas implements Replicas {
     this.#noteSynced(began);
   }
 
-  /** Handles a notification: another hub has written to the ledger, or shares a hint. */
+  /** Handles a notification: another hub wrote to the ledger, shares a hint, or asks. */
   #onNotification(channel: string): void {
     const { logger } = this.#deps;
     if (channel !== NOTIFY_CHANNEL) {
       for (const handler of this.#hintHandlers) handler();
       return;
     }
-    // The next tick repeats what fails here.
+    // A failure is repaired by the next tick.
     this.#sync().catch((error: unknown) => logger.debug({ reason: describeDatabaseError(error) }, 'changes of other hubs not read'));
   }
 
@@ -234,7 +233,7 @@ export class SharedReplicas implements Replicas {
       .catch((error: unknown) => this.#deps.logger.debug({ reason: describeDatabaseError(error) }, 'question of another hub not answered'));
   }
 
-  /** A sign of life, and the lead. */
+  /** Gives a sign of life and renews the lease. */
   async #beat(client: pg.Client): Promise<void> {
     const { replica, canWrite } = this.#deps;
     await client.query('insert into replicas (id) values ($1) on conflict (id) do update set heartbeat = now()', [replica]);

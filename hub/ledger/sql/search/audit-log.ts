@@ -8,20 +8,23 @@ import type { Schema } from '../schema.ts';
 import { entryOf, readHead } from './audit-rows.ts';
 import { containsText, type Part, searchWindows, WINDOW } from './windows.ts';
 
-/** Minimum number of rows to read, as not all that the database finds match the filter. */
+/**
+ * Minimum number of rows to read, because not every row that the database returns matches the
+ * filter.
+ */
 const MIN_PAGE = 50;
 const MAX_CHECKPOINTS = 10_000;
 
 type Rows = SelectQueryBuilder<Schema, 'audit', Selectable<Schema['audit']>>;
 
 /**
- * The canonical form of an entry ends with its time; the index `audit_time` is on the same
+ * Time of an entry. Its canonical JSON ends with it, and the index `audit_time` is on the same
  * expression.
  */
 const time = sql<string>`substr(entry_json, length(entry_json) - 25, 24)`;
 const holds = (text: string) => containsText(sql.ref('entry_json'), text);
 
-/** Leaves out what the database can tell by the text alone. */
+/** Narrows a query by what the database can test on the text alone. */
 const narrow = (query: Rows, { action, since, until, ...named }: AuditFilter): Rows => {
   let narrowed = query;
   if (action !== undefined) narrowed = narrowed.where(holds(`"action":${JSON.stringify(action)}`));
@@ -33,13 +36,18 @@ const narrow = (query: Rows, { action, since, until, ...named }: AuditFilter): R
 
 const isFiltered = (filter: AuditFilter): boolean => Object.values(filter).some((value) => value !== undefined);
 
-/** Clocks of several hubs differ: entries are in the order of their times, but for this much. */
+/**
+ * Maximum clock difference between hubs, in milliseconds. Apart from that, entries are in the order
+ * of their times.
+ */
 const SKEW_MS = 3_600_000;
 const shifted = (moment: string, byMs: number): string => new Date(Date.parse(moment) + byMs).toISOString();
 
 const END = { sequence: Number.MAX_SAFE_INTEGER };
 
-/** Numbers between which the entries of a time are, by the index on it; null: there are none. */
+/**
+ * Finds the range of sequence numbers for a range of times, by the index on it; null: no entries.
+ */
 const boundsOf = async (db: Kysely<Schema>, { since, until }: AuditFilter): Promise<{ first: number; last: number } | null> => {
   const entries = db.selectFrom('audit').select('sequence').limit(1);
   const first = since && entries.where(time, '>=', shifted(since, -SKEW_MS)).orderBy(time, 'asc');
@@ -48,9 +56,7 @@ const boundsOf = async (db: Kysely<Schema>, { since, until }: AuditFilter): Prom
   return from === undefined || to === undefined ? null : { first: from.sequence, last: to.sequence };
 };
 
-/**
- * Number of the last of the next {@link WINDOW} entries in this order; undefined: there are none.
- */
+/** Finds the sequence number of the last of the next {@link WINDOW} entries; undefined: none. */
 const edgeOf = async (db: Kysely<Schema>, rest: Rows, order: 'asc' | 'desc'): Promise<number | undefined> => {
   const some = rest.clearSelect().select('sequence').orderBy('sequence', order).limit(WINDOW).as('some');
   const { edge } = await db
@@ -60,14 +66,14 @@ const edgeOf = async (db: Kysely<Schema>, rest: Rows, order: 'asc' | 'desc'): Pr
   return edge === null ? undefined : Number(edge);
 };
 
-/** Reads entries without a filter, by the index on the number. */
+/** Reads entries without a filter, by sequence number. */
 const readOn = async (db: Kysely<Schema>, { order, from, limit }: AuditSearch): Promise<FoundAudit> => {
   const all = db.selectFrom('audit').selectAll().orderBy('sequence', order).limit(limit);
   const rows = await (from === undefined ? all : all.where('sequence', order === 'asc' ? '>' : '<', from)).execute();
   return { entries: rows.map(entryOf), next: rows.length < limit ? null : (rows.at(-1)?.sequence ?? null) };
 };
 
-/** Looks at a limited number of entries. */
+/** Searches a limited number of entries. */
 const searchEntries = async (db: Kysely<Schema>, { filter, order, from, limit, signal }: AuditSearch): Promise<FoundAudit> => {
   const [beyond, within] = order === 'asc' ? (['>', '<='] as const) : (['<', '>='] as const);
   const bounds = await boundsOf(db, filter);
@@ -94,12 +100,12 @@ const searchEntries = async (db: Kysely<Schema>, { filter, order, from, limit, s
 };
 
 /**
- * Function that runs a search once it may: on a database that handles one statement at a time,
- * after the searches before it.
+ * Runs a search when it is its turn. A database that handles one statement at a time runs one
+ * search at a time.
  */
 export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
 
-/** Searches beside what writes and short reads need. */
+/** Connections and turns of searches, so that they do not slow down writes and short reads. */
 interface SearchQueue {
   readonly db: Kysely<Schema>;
   readonly inTurn: InTurn;
@@ -113,7 +119,7 @@ export const createSqlAudit = (
 ): AuditLog => {
   const search = (asked: AuditSearch): Promise<FoundAudit> =>
     isFiltered(asked.filter) ? searching.inTurn(() => searchEntries(searching.db, asked)) : readOn(db, asked);
-  /** Reads as many entries as are wanted, however many have to be looked at. */
+  /** Reads the wanted number of entries, however many have to be examined. */
   const read = async (wanted: AuditSearch): Promise<AuditEntry[]> => {
     const found: AuditEntry[] = [];
     for (let from = wanted.from; ; ) {

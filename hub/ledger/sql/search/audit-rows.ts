@@ -10,7 +10,10 @@ interface AuditRow {
   readonly entry_json: string;
 }
 
-/** A damaged row keeps its place in the log; its hash is one that no entry could have had. */
+/**
+ * Returns the entry for a damaged row. It keeps its place in the log; no intact entry could have
+ * its hash.
+ */
 const unreadable = ({ sequence, entry_json }: AuditRow): AuditEntry => ({
   sequence,
   time: new Date(0).toISOString(),
@@ -23,7 +26,7 @@ const unreadable = ({ sequence, entry_json }: AuditRow): AuditEntry => ({
   hash: sha256(`unreadable ${entry_json}`),
 });
 
-/** The text must be exactly what was written: what only reads the same was changed too. */
+/** Parses a row. Its text must be exactly what was written: equivalent JSON was changed too. */
 export const entryOf = (row: AuditRow): AuditEntry => {
   try {
     const entry = AuditEntry.parse(JSON.parse(row.entry_json));
@@ -35,10 +38,7 @@ export const entryOf = (row: AuditRow): AuditEntry => {
 
 const HASH = /^[0-9a-f]{64}$/;
 
-/**
- * Returns the hash of an entry, even of one that a newer version has written, whose fields this one
- * may not know.
- */
+/** Returns the hash of an entry. Also works for entries of a newer version with unknown fields. */
 const hashIn = (json: string): string | undefined => {
   try {
     const hash: unknown = Reflect.get(Object(JSON.parse(json)), 'hash');
@@ -49,9 +49,8 @@ const hashIn = (json: string): string | undefined => {
 };
 
 /**
- * Reads the end of the log, which the next entry follows on. A damaged last entry must not stop
- * later ones: they follow on the hash that readers give it, and a verification of the log finds the
- * one entry.
+ * Reads the end of the log, which the next entry follows. A damaged last entry must not block later
+ * ones: they follow the hash that readers see, and a verification reports only the damaged entry.
  */
 export const readHead = async (db: Kysely<Schema>): Promise<AuditHead & { readonly damaged: boolean }> => {
   const last = await db.selectFrom('audit').select(['sequence', 'entry_json']).orderBy('sequence', 'desc').limit(1).executeTakeFirst();

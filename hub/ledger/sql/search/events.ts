@@ -11,7 +11,7 @@ const quoted = (text: string): string => JSON.stringify(text).slice(1, -1);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII.
 const ASCII = /^[\u0000-\u007f]*$/;
 
-/** Narrows a query by the columns that have an index. */
+/** Narrows a query by indexed columns. */
 const narrowByIndex = (query: Columns, { cluster, policy, severity }: EventFilter): Columns => {
   let narrowed = query;
   if (cluster !== undefined) narrowed = narrowed.where('cluster', '=', cluster);
@@ -28,8 +28,8 @@ const narrowByTime = (query: Columns, { since, until }: EventFilter): Columns =>
 };
 
 /**
- * Narrows a query by its text. A text beyond ASCII is left to the reader, as the database has other
- * rules for lower case.
+ * Narrows a query by text. Text beyond ASCII is filtered after reading, because databases differ in
+ * lower-casing it.
  */
 const narrowByText = (query: Columns, { q }: EventFilter): Columns =>
   q === undefined || !ASCII.test(q)
@@ -43,7 +43,7 @@ const narrowByText = (query: Columns, { q }: EventFilter): Columns =>
 
 type Search = Omit<EventQuery, 'signal'>;
 
-/** Reads the matching events of one part of the table, newest first. */
+/** Reads the matching events of one range of the table, newest first. */
 const readPart = async (part: Columns, { before, limit, ...filter }: Search): Promise<EventView[]> => {
   const older = before === undefined ? part : part.where('id', '<', before);
   const rows = await narrowByText(narrowByTime(older, filter), filter)
@@ -56,14 +56,17 @@ const readPart = async (part: Columns, { before, limit, ...filter }: Search): Pr
     .slice(0, limit);
 };
 
-/** Returns the id behind which the search goes on after a full page; null: there are no more. */
+/**
+ * Returns the id after which the search continues; null: the page is not full, so there are no
+ * more.
+ */
 const behind = (events: readonly EventView[], limit: number): number | null =>
   events.length < limit ? null : (events[limit - 1]?.id ?? null);
 
 /**
- * Finds events of a short period, wherever in the table they are.
+ * Finds events of a short period by the index on time.
  *
- * @returns undefined: the period has too many
+ * @returns undefined: the period has too many events
  */
 const findInTime = async (db: Kysely<Schema>, search: Search): Promise<FoundEvents | undefined> => {
   if (search.since === undefined && search.until === undefined) return undefined;
@@ -83,8 +86,8 @@ const findInTime = async (db: Kysely<Schema>, search: Search): Promise<FoundEven
 };
 
 /**
- * Returns the oldest id of the next rows that match the indexed columns; undefined: there are no
- * more.
+ * Returns the oldest id of the next window of rows that match the indexed columns; undefined: no
+ * more rows.
  */
 const oldestOf = async (db: Kysely<Schema>, { before, ...filter }: Search): Promise<number | undefined> => {
   const all = narrowByIndex(db.selectFrom('events'), filter);
@@ -98,8 +101,8 @@ const oldestOf = async (db: Kysely<Schema>, { before, ...filter }: Search): Prom
 };
 
 /**
- * Finds events, newest first. Those of a short period are found at once; otherwise a limited number
- * of rows is looked at.
+ * Finds events, newest first. A short period is read directly; otherwise a limited number of rows
+ * is examined.
  */
 export const loadEvents = async (db: Kysely<Schema>, { signal, ...search }: EventQuery): Promise<FoundEvents> => {
   const inTime = await findInTime(db, search);
@@ -115,7 +118,7 @@ export const loadEvents = async (db: Kysely<Schema>, { signal, ...search }: Even
   return { events: items, next };
 };
 
-/** Counts events by the columns that have an index, up to the limit. */
+/** Counts events by indexed columns, up to the limit. */
 export const countEvents = async (db: Kysely<Schema>, { limit, ...filter }: Omit<EventQuery, 'before' | 'signal'>): Promise<number> => {
   const some = narrowByIndex(db.selectFrom('events'), filter).select('id').limit(limit).as('some');
   const row = await db
@@ -125,6 +128,6 @@ export const countEvents = async (db: Kysely<Schema>, { limit, ...filter }: Omit
   return Number(row.count);
 };
 
-/** Reads all newer events, newest first. */
+/** Reads events after an id, newest first. */
 export const loadNewEvents = async (db: Kysely<Schema>, after: number, limit: number): Promise<EventView[]> =>
   readPart(db.selectFrom('events').where('id', '>', after).limit(limit), { limit });

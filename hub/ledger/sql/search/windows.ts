@@ -1,31 +1,31 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Expression, sql } from 'kysely';
 
-/** A search looks at so many rows at a time: some 10 ms of the database. */
+/** Number of rows that a search examines at a time, which takes the database some 10 ms. */
 export const WINDOW = 2_000;
-/** Maximum number of windows of one search, before it returns its position. */
+/** Maximum number of windows before a search returns its position. */
 const MAX_WINDOWS = 25;
 
-/** Part of a search's result. */
+/** Result of one step of a search. */
 export interface Part<T> {
   readonly items: readonly T[];
-  /** Number of the last row that was looked at. */
+  /** Number of the last examined row. */
   readonly last: number;
 }
 
 interface Walk<T> {
-  /** Number of the row behind which the walk begins; undefined: at the beginning. */
+  /** Number of the row after which the search begins; undefined: at the beginning. */
   readonly from: number | undefined;
   readonly limit: number;
   readonly signal: AbortSignal | undefined;
-  /** @returns undefined: there are no more rows */
+  /** Examines the next rows. @returns undefined: no more rows */
   readonly step: (from: number | undefined, limit: number) => Promise<Part<T> | undefined>;
 }
 
 /**
- * Looks at a limited number of rows, a window at a time, so that neither the embedded database,
- * which does one thing after the other, nor a connection is held for long. `next` says where to go
- * on; null: there are no more.
+ * Examines a limited number of rows in windows, so that neither the embedded database, which runs
+ * one statement at a time, nor a connection is occupied for long. `next` is the position for
+ * continuing; null: no more rows.
  */
 export const searchWindows = async <T>({ from, limit, signal, step }: Walk<T>): Promise<{ items: T[]; next: number | null }> => {
   const items: T[] = [];
@@ -36,15 +36,15 @@ export const searchWindows = async <T>({ from, limit, signal, step }: Walk<T>): 
     if (part === undefined) return { items, next: null };
     items.push(...part.items);
     ({ last } = part);
-    // What was read is looked at on the thread of the hub: others have their turn.
+    // Rows are processed on the main thread, so other work gets a turn.
     await setImmediate();
   }
   return { items, next: last ?? null };
 };
 
 /**
- * Whether a column holds a text; SQLite takes ASCII letters in both cases for the same, so that the
- * reader has to look once more.
+ * Tests whether a column contains a text. SQLite ignores the case of ASCII letters, so the caller
+ * has to check the result again.
  */
 export const containsText = (column: Expression<string>, text: string) =>
   sql<boolean>`${column} like ${`%${text.replaceAll(/[!%_]/g, '!$&')}%`} escape '!'`;

@@ -2,28 +2,29 @@ import { Worker } from 'node:worker_threads';
 import { SqliteError } from './error.ts';
 import type { OpenConnection, Operation, Response, Result, Statement } from './messages.ts';
 
-/** Connection to a database file. Its statements run in their order. */
+/** Connection to a database file. Statements run in order. */
 export interface SqliteConnection {
   /**
-   * Runs statements as one message to the thread, up to the first that fails. @throws SqliteError
-   * of that one
+   * Runs statements, sent to the thread as one message, up to the first that fails.
+   *
+   * @throws SqliteError of the failed statement
    */
   run(statements: readonly Statement[]): Promise<readonly Result[]>;
   close(): Promise<void>;
 }
 
 /**
- * SQLite on a thread of its own; a thread that fails ends the process, as a part of the hub that
- * fails does.
+ * SQLite on its own thread. If the thread fails, the process ends, as with any failed part of the
+ * hub.
  */
 export interface SqliteThread {
-  /** @throws SqliteError */
+  /** Opens a connection. @throws SqliteError */
   open(options: OpenConnection): Promise<SqliteConnection>;
-  /** Closes what is still open and ends the thread. */
+  /** Closes open connections and ends the thread. */
   close(): Promise<void>;
 }
 
-/** Starts the thread that SQLite runs on. */
+/** Starts the SQLite thread. */
 export const startSqlite = (): SqliteThread => {
   const worker = new Worker(new URL('./thread.js', import.meta.url), { execArgv: [] });
   const waiting = new Map<number, PromiseWithResolvers<readonly Result[]>>();

@@ -15,14 +15,12 @@ import type { Result, Statement, Value } from './messages.ts';
 
 const toValue = (value: unknown): Value => (value === undefined ? null : (value as Value));
 
-/** A query that runs once for each of some rows. */
+/** Query that runs once per row of parameters. */
 interface RepeatedQuery<R> extends CompiledQuery<R> {
   readonly repeats: true;
 }
 
-/**
- * Repeats a query for each row. @param rows JSON of a list with the parameters of each, in a list
- */
+/** Repeats a query for each row. @param rows JSON array with the parameter array of each row */
 export const repeat = <R>(query: CompiledQuery<R>, rows: string): RepeatedQuery<R> => ({ ...query, parameters: [rows], repeats: true });
 
 const statementOf = (query: CompiledQuery): Statement => ({
@@ -31,20 +29,20 @@ const statementOf = (query: CompiledQuery): Statement => ({
   repeats: 'repeats' in query,
 });
 
-/** A statement without parameters. */
+/** Creates a statement without parameters. */
 export const withoutParameters = (sql: string): Statement => ({ sql, parameters: [], repeats: false });
 
-/** Several queries as one, with the rows of each as a row. */
+/** Several queries as one. Its rows are the row lists of the queries. */
 interface QueryList extends CompiledQuery {
   readonly queries: readonly CompiledQuery[];
-  /** The transaction ends with them. */
+  /** Whether the transaction is committed after them. */
   readonly isLast: boolean;
 }
 
 const isList = (query: CompiledQuery): query is QueryList => 'queries' in query;
 
 /**
- * Implements {@link Database.runAll} as one message to the thread and back, for any number of
+ * Implements {@link Database.runAll} with one message to the thread and one back, for any number of
  * queries.
  */
 export const runAsList: Database['runAll'] = async <const Q extends readonly CompiledQuery[]>(trx: Transaction<Schema>, queries: Q) => {
@@ -53,8 +51,8 @@ export const runAsList: Database['runAll'] = async <const Q extends readonly Com
 };
 
 /**
- * Runs the last queries of a transaction and commits it, as {@link Database.runLast}: one message
- * to the thread of the embedded database carries both.
+ * Implements {@link Database.runLast}: one message to the thread carries the last queries and the
+ * commit.
  */
 export const runAndCommit: Database['runLast'] = async (trx, queries) => {
   const list: QueryList = { ...CompiledQuery.raw(''), queries, isLast: true };
@@ -65,7 +63,7 @@ const COMMIT = withoutParameters('commit');
 const NOTHING: Result = { rows: [], changes: 0 };
 
 /**
- * Tables can be made within a transaction, so that a migration is done as a whole or leaves nothing
+ * Adapter that allows DDL in transactions, so that a migration runs completely or not
  * (https://www.sqlite.org/transactional.html).
  */
 class TransactionalAdapter extends SqliteAdapter {
@@ -78,9 +76,9 @@ class ThreadDriver implements Driver {
   readonly #connection: SqliteConnection;
   readonly #database: DatabaseConnection;
   readonly #begin: string;
-  /** A transaction begins with its first statement, in the same message. */
+  /** Whether a transaction begins with the next statement, in the same message. */
   #isToBegin: boolean = false;
-  /** Whether the transaction was committed with its last queries. */
+  /** Whether the transaction was committed together with its last queries. */
   #isCommitted: boolean = false;
 
   constructor(connection: SqliteConnection, begin: string) {
@@ -140,10 +138,10 @@ class ThreadDriver implements Driver {
 }
 
 /**
- * Kysely's SQLite on a connection of another thread.
+ * Creates the Kysely dialect for SQLite on another thread.
  *
- * @param begin a writer begins with `begin immediate`, as a transaction that reads first and then
- * writes can fail; a reader with `begin`
+ * @param begin writers use `begin immediate`, as a transaction that reads first and writes later
+ * could fail; readers use `begin`
  */
 export const sqliteDialect = (connection: SqliteConnection, begin: 'begin' | 'begin immediate'): Dialect => ({
   createAdapter: () => new TransactionalAdapter(),

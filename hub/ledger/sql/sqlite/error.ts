@@ -1,4 +1,6 @@
-/** Primary result codes (https://www.sqlite.org/rescode.html) that something is made of. */
+/**
+ * Names of the primary result codes that callers distinguish (https://www.sqlite.org/rescode.html).
+ */
 const NAMES: Readonly<Record<number, string>> = {
   5: 'SQLITE_BUSY',
   7: 'SQLITE_NOMEM',
@@ -19,7 +21,7 @@ export class SqliteError extends Error {
   /** Name of the primary result code, such as `SQLITE_FULL`. */
   readonly code: string;
 
-  /** @param result a result code, an extended one too */
+  /** @param result primary or extended result code */
   constructor(message: string, result: number) {
     super(message);
     this.code = NAMES[result & 0xff] ?? `SQLITE_${result & 0xff}`;

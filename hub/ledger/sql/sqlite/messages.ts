@@ -4,21 +4,21 @@ import type { SQLInputValue } from 'node:sqlite';
 /** Parameter of a statement. */
 export type Value = SQLInputValue;
 
-/** A statement for the thread of SQLite. */
+/** Statement for the SQLite thread. */
 export interface Statement {
   readonly sql: string;
   readonly parameters: readonly Value[];
-  /** The only parameter is JSON of a list of lists: the statement runs with each of them. */
+  /**
+   * Whether the statement runs once per row. Its only parameter is then a JSON array of parameter
+   * arrays.
+   */
   readonly repeats: boolean;
 }
 
-/**
- * Operation of a connection. Each statement waits for the one before it, and none runs after one
- * that fails.
- */
+/** Operation of a connection. Statements run in order; none runs after one that failed. */
 export type Operation = { readonly open: OpenConnection } | { readonly close: true } | { readonly statements: readonly Statement[] };
 
-/** File that the thread of SQLite opens, and how. */
+/** Database file to open, with options. */
 export interface OpenConnection {
   readonly path: string;
   readonly readOnly: boolean;
@@ -28,17 +28,17 @@ export interface OpenConnection {
   readonly pragmas: readonly string[];
 }
 
-/** Request to the thread of SQLite. `connection` is a number that the client chooses. */
+/** Request to the SQLite thread. `connection` is a number chosen by the client. */
 export type Request = { readonly id: number; readonly connection: number } & Operation;
 
-/** Rows and changes of one statement. */
+/** Result of one statement. */
 export interface Result {
   readonly rows: unknown[];
-  /** Rows that were inserted, updated or deleted. */
+  /** Number of rows inserted, updated or deleted. */
   readonly changes: number;
 }
 
-/** Response of the thread of SQLite. `code`: a result code of SQLite; 0 = none. */
+/** Response of the SQLite thread. `code`: a result code of SQLite; 0: none. */
 export type Response =
   | { readonly id: number; readonly results: readonly Result[] }
   | { readonly id: number; readonly error: { readonly message: string; readonly code: number } };

@@ -12,15 +12,15 @@ import { SqliteError } from './error.ts';
 const DATABASE_FILE = 'ledger.db';
 const LOCK_FILE = 'ledger.lock';
 /**
- * A backup and a hub that starts may both find a log to recover, and one of them locks the database
- * for that.
+ * Time to wait for a lock, in milliseconds. A backup and a starting hub may both find a log to
+ * recover, and one of them locks the database for that.
  */
 const LOCK_MS = 5_000;
 
 /**
- * Every commit waits until the log is on the disk
- * (https://www.sqlite.org/pragma.html#pragma_synchronous); `fullfsync` makes macOS wait for the
- * disk too. A log that one large write has made long is cut again.
+ * Settings of the writer. Every commit waits until the log is on disk
+ * (https://www.sqlite.org/pragma.html#pragma_synchronous); `fullfsync` does the same on macOS. A
+ * log that a large write made long is truncated again.
  */
 const WRITER_PRAGMAS = [
   'pragma journal_mode = wal',
@@ -33,11 +33,15 @@ const WRITER_PRAGMAS = [
 const makeFolder = async (folder: string): Promise<void> => {
   const first = await mkdir(folder, { recursive: true, mode: 0o700 });
   if (first !== undefined) await syncFolder(dirname(first));
-  // For its owner alone; SQLite gives the files beside it the same mode.
+  // Readable by its owner only. SQLite gives the files beside it the same mode.
   await (await open(join(folder, DATABASE_FILE), 'a', 0o600)).close();
 };
 
-/** @throws LedgerError that says what to do about what an earlier version has left */
+/**
+ * Refuses a folder with the database of an earlier version.
+ *
+ * @throws LedgerError whose message names the remedy
+ */
 const refuseFormer = (folder: string): void => {
   const former = join(folder, 'database');
   if (existsSync(join(former, 'PG_VERSION')))
@@ -49,11 +53,10 @@ const refuseFormer = (folder: string): void => {
 const isOf = (error: unknown, ...codes: readonly string[]): boolean => error instanceof SqliteError && codes.includes(error.code);
 
 /**
- * Locks the folder for one hub at a time, by the system's own lock on a file, held by an open
- * transaction. The lock goes with the process, whatever ends it. Readers are not kept from the
- * database.
+ * Locks the folder for one hub by an open transaction on a lock file. The operating system releases
+ * the lock when the process ends for any reason. Readers are not blocked.
  *
- * @throws LedgerError when another hub has the folder
+ * @throws LedgerError if another hub uses the folder
  */
 const lockFolder = async (thread: SqliteThread, folder: string): Promise<void> => {
   try {
@@ -69,7 +72,7 @@ const lockFolder = async (thread: SqliteThread, folder: string): Promise<void> =
 
 const FULL = 2;
 
-/** @throws LedgerError where a commit would not wait for the disk */
+/** @throws LedgerError if commits would not wait for the disk */
 const checkDurability = async (connection: SqliteConnection): Promise<void> => {
   const pragmas = ['journal_mode', 'synchronous'].map((name) => withoutParameters(`pragma ${name}`));
   const [journal, synchronous] = (await connection.run(pragmas)).map(({ rows }) => Object.values(rows[0] ?? {})[0]);
@@ -91,16 +94,20 @@ const snapshotOf = (thread: SqliteThread, path: string): DatabaseReader['snapsho
   };
 };
 
-/** @throws what SQLite answered; LedgerError where the file is damaged */
+/**
+ * Explains an error of SQLite.
+ *
+ * @throws LedgerError if the file is damaged; else the error itself
+ */
 const explain = (error: unknown, path: string): never => {
   if (!isOf(error, 'SQLITE_NOTADB', 'SQLITE_CORRUPT')) throw error;
   throw new LedgerError(`${path} is damaged: restore a backup into an empty folder`);
 };
 
 /**
- * Opens a folder's ledger for reading, beside its hub or without one.
+ * Opens the ledger of a folder for reading, with or without a running hub.
  *
- * @throws LedgerError when there is none
+ * @throws LedgerError if there is none
  */
 export const openEmbeddedReader = async (folder: string): Promise<DatabaseReader> => {
   const path = join(folder, DATABASE_FILE);
@@ -111,8 +118,9 @@ export const openEmbeddedReader = async (folder: string): Promise<DatabaseReader
 };
 
 /**
- * Renames the folder of a ledger, in whatever state that is. @throws LedgerError while a hub has it
- * open
+ * Renames the folder of a ledger, whatever its state.
+ *
+ * @throws LedgerError while a hub has it open
  */
 export const moveEmbedded = async (folder: string, target: string): Promise<void> => {
   const thread = startSqlite();
@@ -126,10 +134,10 @@ export const moveEmbedded = async (folder: string, target: string): Promise<void
 };
 
 /**
- * SQLite in this process, for one hub: readers see what was committed beside a transaction of the
- * writer.
+ * Opens SQLite in this process, for one hub. Readers see committed data while the writer has an
+ * open transaction.
  *
- * @throws LedgerError when another hub has the folder
+ * @throws LedgerError if another hub uses the folder
  */
 export const openEmbedded = async (folder: string): Promise<Database> => {
   refuseFormer(folder);
@@ -155,7 +163,7 @@ export const openEmbedded = async (folder: string): Promise<Database> => {
       patiently: (work) => work(db),
       snapshot: snapshotOf(thread, path),
       connect: () => Promise.reject(new Error('the embedded database belongs to one hub')),
-      // It does what it is told, in milliseconds.
+      // Statements end within milliseconds, so none has to be aborted.
       cut: () => undefined,
       close: thread.close,
     };

@@ -15,7 +15,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { parentPort } from 'node:worker_threads';
 
 const MAX_STATEMENTS = 100;
-/** Statements of many rows come in many lengths, and none of them comes often. */
+/**
+ * Maximum length of cached SQL. Statements of many rows vary in length, so caching them does not
+ * pay.
+ */
 const MAX_SQL_LENGTH = 4_096;
 /** @type {Result} */
 const NOTHING = { rows: [], changes: 0 };
@@ -55,7 +58,7 @@ const runEach = (statement, runs) => {
 
 /** @param {Connection} connection @param {Statement} statement @returns {Result} */
 const run = (connection, { sql, parameters, repeats }) => {
-  // A commit that failed may have ended the transaction already.
+  // A failed commit may already have ended the transaction.
   if (sql === 'rollback' && !connection.db.isTransaction) return NOTHING;
   const statement = prepare(connection, sql);
   return runEach(statement, repeats ? JSON.parse(String(parameters[0])) : [parameters]);

@@ -10,10 +10,10 @@ import type { Fleet } from '../fleet-index.ts';
 import { isKnown } from '../phases.ts';
 import { findingParameters, GROUP_KEYS, groupFindings, matchesFinding, type NamedFinding, objectKey, objectOrders } from './findings.ts';
 
-/** An owner whose pods were refused, with its key among all. */
+/** Owner whose pods were refused, with a unique key. */
 export type NamedDenial = NamedFinding<DenialView>;
 
-/** Owners that a cluster names, by namespace, kind and name. */
+/** Returns the owners that a cluster reports by name, by namespace, kind and name. */
 const denialsIn = weakMemo((record: ClusterRecord): readonly NamedDenial[] => {
   const fresh = isKnown(record);
   return (record.report?.denials?.denials ?? [])
@@ -22,10 +22,10 @@ const denialsIn = weakMemo((record: ClusterRecord): readonly NamedDenial[] => {
     .sort((a, b) => byText(a.key, b.key));
 });
 
-/** Owners whose pods were refused, by cluster, namespace, kind and name. */
+/** Returns the owners whose pods were refused, by cluster, namespace, kind and name. */
 export const namedDenials = (fleet: Fleet): readonly NamedDenial[] => fleet.members().flatMap(({ record }) => denialsIn(record));
 
-/** Denials in the numbers of a cluster; undefined: they are not known now. */
+/** Denial counts of a cluster; undefined: currently unknown. */
 export const countedIn = ({ record }: ClusterEntry) => (isKnown(record) ? record.report?.denials : undefined);
 
 /** Parameters of the list of denials. */
@@ -37,7 +37,7 @@ export const DenialQuery = z.strictObject({
 });
 export type DenialQuery = z.output<typeof DenialQuery>;
 
-/** Sort keys of the list of denials, by the value of the parameter `sort`. */
+/** Sort orders of the list of denials, by the name in `sort`. */
 export const denialOrders: Orders<NamedDenial, 'cluster' | 'namespace' | 'name' | 'count' | 'since' | 'last'> = {
   ...objectOrders,
   by: {
@@ -48,7 +48,7 @@ export const denialOrders: Orders<NamedDenial, 'cluster' | 'namespace' | 'name' 
   },
 };
 
-/** Whether a denial passes the filters of a query. */
+/** Whether a denial matches the filters of a query. */
 export const matchesDenial = ({ view }: NamedDenial, query: DenialQuery): boolean => matchesFinding(view, query);
 
 /** Parameters of the list of groups of denials. */
@@ -60,7 +60,7 @@ export const DenialGroupQuery = z.strictObject({
 });
 
 interface Sum {
-  /** null: that of one owner is not known. */
+  /** null: the count of an owner is unknown. */
   count: number | null;
   owners: number;
 }
@@ -70,7 +70,7 @@ const add = (sum: Sum, { count }: DenialView): void => {
   sum.owners += 1;
 };
 
-/** Teams by the policies of the commit in force; `-`: none is named. */
+/** Returns the team of a policy in the current commit; `-` if it has none. */
 const teamsIn = (fleet: Fleet): ((policy: string) => string) => {
   const desired = fleet.desired();
   const teams = desired === null ? undefined : teamsOf(desired);
@@ -78,8 +78,8 @@ const teamsIn = (fleet: Fleet): ((policy: string) => string) => {
 };
 
 /**
- * Totals of a cluster, which no other group has: the API server counts no owners. They are of all
- * owners, of which the cluster names some.
+ * Totals of a cluster. Other groups have none, because the API server does not count by owner. They
+ * include owners that are not reported by name.
  */
 const totalIn = (entry: ClusterEntry | undefined): Partial<DenialGroup> => {
   const counted = entry && countedIn(entry);
@@ -90,7 +90,7 @@ const totalIn = (entry: ClusterEntry | undefined): Partial<DenialGroup> => {
 
 const NO_TOTAL = { total: null, unnamed: null };
 
-/** Denials added up, in no order. @throws the signal's reason */
+/** Sums denials by group, in no order. @throws the signal's reason */
 export const groupDenials = async (fleet: Fleet, by: DenialGrouping, input: ListInput): Promise<DenialGroup[]> => {
   const teamOf = teamsIn(fleet);
   const keysOf: Readonly<Record<DenialGrouping, (view: DenialView) => readonly string[]>> = {
@@ -99,7 +99,7 @@ export const groupDenials = async (fleet: Fleet, by: DenialGrouping, input: List
     owner: (view) => [objectKey(view)],
     reason: ({ reason }) => [reason],
   };
-  // Before the first pause, after which the fleet is another one.
+  // Read before the first pause: after it the index may have changed.
   const entries = new Map(fleet.members().map((entry) => [entry.record.name, entry]));
   const counted = by === 'cluster' ? [...entries].filter(([, entry]) => (countedIn(entry)?.pods ?? 0) > 0) : [];
   const empty = (): Sum => ({ count: 0, owners: 0 });
@@ -114,7 +114,7 @@ export const groupDenials = async (fleet: Fleet, by: DenialGrouping, input: List
   }));
 };
 
-/** Orders of the groups of denials, by the name of `sort`. */
+/** Sort orders of the groups of denials, by the name in `sort`. */
 export const denialGroupOrders: Orders<DenialGroup, 'count' | 'owners' | 'key'> = {
   keyOf: ({ key }) => key,
   by: { count: ({ count, total }) => total ?? count ?? -1, owners: ({ owners }) => owners, key: ({ key }) => key },

@@ -3,21 +3,21 @@ import { z } from 'zod';
 import type { ListInput, Orders } from '../../http/paging.ts';
 import { includesText, matches, PolicyKeyParameter } from '../../http/parameters.ts';
 
-/** Object that a finding is about. */
+/** Object that a finding concerns. */
 type ObjectView = Pick<ViolationView, 'cluster' | 'namespace' | 'kind' | 'name'>;
 type UnderPolicy = Pick<ViolationView, 'policy'>;
-/** Fields by which a finding of any kind is known: its object, and one policy or more. */
+/** Fields that identify a finding of any kind: its object, and one or more policies. */
 type FindingView = ObjectView & (UnderPolicy | { readonly policies: readonly string[] });
 
 const policiesOf = (view: FindingView): readonly string[] => ('policies' in view ? view.policies : [view.policy]);
 
-/** A finding that an agent names, with its key among all of its kind. */
+/** Finding that an agent reports by name, with a key that is unique within its kind. */
 export interface NamedFinding<V> {
   readonly key: string;
   readonly view: V;
 }
 
-/** Findings of a policy in a cluster, each with its key. */
+/** Adds keys to the findings of a policy in a cluster. */
 export const nameFindings = <F extends Omit<ObjectView, 'cluster'>, O extends Pick<ObjectView, 'cluster'> & UnderPolicy>(
   findings: readonly F[],
   of: O,
@@ -27,7 +27,7 @@ export const nameFindings = <F extends Omit<ObjectView, 'cluster'>, O extends Pi
     view: { ...finding, ...of },
   }));
 
-/** Parameters of every list of findings. @param object what it is about, as a noun */
+/** Parameters of all lists of findings. @param object noun for the object of a finding */
 export const findingParameters = (object: string, kinds: string) => ({
   cluster: ResourceName.optional(),
   policy: PolicyKeyParameter,
@@ -40,13 +40,17 @@ const OBJECT_PARAMETERS = ['cluster', 'namespace', 'kind', 'name'] as const;
 
 type FindingQuery = { readonly [P in (typeof OBJECT_PARAMETERS)[number] | 'policy' | 'q']?: string | undefined };
 
-/** Whether a finding passes the filters that all have. @param more texts that `q` may be part of */
+/**
+ * Whether a finding matches the common filters.
+ *
+ * @param more further texts in which `q` may occur
+ */
 export const matchesFinding = (view: FindingView, query: FindingQuery, ...more: string[]): boolean =>
   OBJECT_PARAMETERS.every((field) => matches(query[field], view[field])) &&
   (query.policy === undefined || policiesOf(view).includes(query.policy)) &&
   [view.name, view.namespace, view.cluster, ...policiesOf(view), ...more].some((text) => includesText(text, query.q));
 
-/** Orders that every list of findings has. */
+/** Sort orders of all lists of findings. */
 export const objectOrders: Orders<NamedFinding<ObjectView>, 'cluster' | 'namespace' | 'name'> = {
   keyOf: ({ key }) => key,
   by: {
@@ -56,16 +60,16 @@ export const objectOrders: Orders<NamedFinding<ObjectView>, 'cluster' | 'namespa
   },
 };
 
-/** Orders of findings that are each under one policy. */
+/** Sort orders of findings with exactly one policy. */
 export const findingOrders: Orders<NamedFinding<ObjectView & UnderPolicy>, 'cluster' | 'policy' | 'namespace' | 'name'> = {
   ...objectOrders,
   by: { ...objectOrders.by, policy: ({ view }) => view.policy },
 };
 
-/** Key of the object that a finding is about. */
+/** Key of the object that a finding concerns. */
 export const objectKey = ({ cluster, namespace, kind, name }: ObjectView): string => [cluster, namespace, kind, name].join('/');
 
-/** Keys of the groups that a finding is in, where every kind of findings has such groups. */
+/** Functions for the keys of the groups of a finding that are common to all kinds. */
 export const GROUP_KEYS = {
   policy: policiesOf,
   cluster: ({ cluster }: ObjectView): readonly string[] => [cluster],
@@ -75,21 +79,21 @@ export const GROUP_KEYS = {
 /** Named findings with one key. */
 export interface FindingGroup<T> {
   readonly key: string;
-  /** Sum of what its kind counts. */
+  /** Sum of the values that the kind counts. */
   readonly sum: T;
   readonly policies: Set<string>;
   readonly clusters: Set<string>;
 }
 
 interface Grouping<V, T> {
-  /** Groups that are there with nothing named, too. */
+  /** Keys of groups that exist even without named findings. */
   readonly keys: Iterable<string>;
   readonly keysOf: (view: V) => readonly string[];
   readonly empty: () => T;
   readonly add: (sum: T, view: V) => void;
 }
 
-/** Adds up findings by their keys, in no order. @throws the signal's reason */
+/** Sums findings by key, in no order. @throws the signal's reason */
 export const groupFindings = async <V extends FindingView, T>(
   findings: readonly NamedFinding<V>[],
   { keys, keysOf, empty, add }: Grouping<V, T>,

@@ -17,13 +17,13 @@ export const RiskQuery = z.strictObject({
 });
 export type RiskQuery = z.output<typeof RiskQuery>;
 
-/** Orders of the list of risks, by the name of `sort`. */
+/** Sort orders of the list of risks, by the name in `sort`. */
 export const riskOrders: Orders<NamedRisk, 'cluster' | 'policy' | 'namespace' | 'name' | 'risk'> = {
   ...findingOrders,
   by: { ...findingOrders.by, risk: ({ view }) => view.risk },
 };
 
-/** Whether a risk passes the filters of a query. */
+/** Whether a risk matches the filters of a query. */
 export const matchesRisk = ({ view }: NamedRisk, query: RiskQuery): boolean =>
   matches(query.risk, view.risk) && matchesFinding(view, query);
 
@@ -40,7 +40,7 @@ const KEYS: Readonly<Record<RiskGrouping, (view: RiskView) => readonly string[]>
   owner: (view) => [objectKey(view)],
 };
 
-/** Yields the counts of agents, which include owners that they do not name. */
+/** Yields the counts of agents, which include owners that are not reported by name. */
 function* countsOf(fleet: Fleet, by: RiskGrouping): Generator<readonly [key: string, risks: RiskCounts | undefined]> {
   const atRisk = fleet.members().filter(({ risks }) => risks.refused + risks.pending > 0);
   if (by === 'cluster') for (const { record, risks } of atRisk) yield [record.name, risks];
@@ -48,15 +48,15 @@ function* countsOf(fleet: Fleet, by: RiskGrouping): Generator<readonly [key: str
   for (const { record } of atRisk) for (const [policy, { risks }] of namedIn(record.policies)) yield [policy, risks];
 }
 
-/** Owners at risk added up by where they are, in no order. @throws the signal's reason */
+/** Sums owners at risk by group, in no order. @throws the signal's reason */
 export const groupRisks = async (fleet: Fleet, by: RiskGrouping, input: ListInput): Promise<RiskGroup[]> => {
-  // Before the first pause, after which the fleet is another one.
+  // Read before the first pause: after it the index may have changed.
   const counted = new Map<string, RiskCounts>();
   for (const [key, risks] of countsOf(fleet, by)) if (risks !== undefined) counted.set(key, addRisks(counted.get(key) ?? NO_RISKS, risks));
   const grouping = {
     keys: counted.keys(),
     keysOf: KEYS[by],
-    // By their name: one may break the rules of several policies.
+    // Counted by object, because an owner may violate several policies.
     empty: () => new Map<string, RiskView['risk']>(),
     add: (owners: Map<string, RiskView['risk']>, view: RiskView) => void owners.set(objectKey(view), view.risk),
   };
@@ -68,7 +68,7 @@ export const groupRisks = async (fleet: Fleet, by: RiskGrouping, input: ListInpu
   });
 };
 
-/** Orders of the groups of risks, by the name of `sort`. */
+/** Sort orders of the groups of risks, by the name in `sort`. */
 export const riskGroupOrders: Orders<RiskGroup, 'refused' | 'pending' | 'key'> = {
   keyOf: ({ key }) => key,
   by: { refused: ({ refused }) => refused, pending: ({ pending }) => pending, key: ({ key }) => key },

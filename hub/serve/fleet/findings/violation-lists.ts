@@ -18,13 +18,13 @@ export const ViolationQuery = z.strictObject({
 });
 export type ViolationQuery = z.output<typeof ViolationQuery>;
 
-/** Orders of the list of violations, by the name of `sort`. */
+/** Sort orders of the list of violations, by the name in `sort`. */
 export const violationOrders: Orders<NamedViolation, 'cluster' | 'policy' | 'namespace' | 'name' | 'region' | 'since'> = {
   ...findingOrders,
   by: { ...findingOrders.by, region: ({ view }) => view.region ?? '', since: ({ view }) => Date.parse(view.since) },
 };
 
-/** Whether a violation passes the filters of a query. */
+/** Whether a violation matches the filters of a query. */
 export const matchesViolation = ({ view }: NamedViolation, query: ViolationQuery): boolean =>
   matches(query.region, view.region ?? '') && matches(query.action, view.enforcementAction) && matchesFinding(view, query, view.node ?? '');
 
@@ -36,7 +36,7 @@ export const ViolationGroupQuery = z.strictObject({
   ...paging,
 });
 
-/** Strongest first; what `custom` does is Gatekeeper's matter, and may be to refuse. */
+/** Actions, strongest first. The effect of `custom` depends on Gatekeeper and may be a denial. */
 const STRENGTH: readonly EnforcementAction[] = ['deny', 'custom', 'warn', 'dryrun'];
 
 const KEYS: Readonly<Record<ViolationGrouping, (view: ViolationView) => readonly string[]>> = {
@@ -58,8 +58,8 @@ const add = (sum: Sum, { enforcementAction, since }: ViolationView): void => {
 };
 
 /**
- * Counts of agents, which include violations that they do not name. There are none for the other
- * groupings.
+ * Counts of agents, which include violations that are not reported by name. Only some groupings
+ * have them.
  */
 const countedBy = (fleet: Fleet, by: ViolationGrouping): ReadonlyMap<string, number> => {
   const counted = new Map<string, number>();
@@ -70,11 +70,12 @@ const countedBy = (fleet: Fleet, by: ViolationGrouping): ReadonlyMap<string, num
 };
 
 /**
- * Violations added up by where they are: groups with at least one, in no order. @throws the
- * signal's reason
+ * Sums violations by group, in no order. Only groups with at least one violation are returned.
+ *
+ * @throws the signal's reason
  */
 export const groupViolations = async (fleet: Fleet, by: ViolationGrouping, input: ListInput): Promise<ViolationGroup[]> => {
-  // Before the first pause, after which the fleet is another one.
+  // Read before the first pause: after it the index may have changed.
   const counted = countedBy(fleet, by);
   const empty = (): Sum => ({ named: 0, worst: STRENGTH.length, oldest: null });
   const groups = await groupFindings(fleet.violations(), { keys: counted.keys(), keysOf: KEYS[by], empty, add }, input);
@@ -89,7 +90,7 @@ export const groupViolations = async (fleet: Fleet, by: ViolationGrouping, input
   }));
 };
 
-/** Orders of groups of violations, by the name of `sort`. */
+/** Sort orders of groups of violations, by the name in `sort`. */
 export const groupOrders: Orders<ViolationGroup, 'violations' | 'key'> = {
   keyOf: ({ key }) => key,
   by: { violations: ({ violations }) => violations, key: ({ key }) => key },

@@ -9,7 +9,7 @@ import { countOutsideWhere, countRisksWhere, hasUnjudged } from './reported-owne
 type PlannedWorkloads = StoredPlan['workloads'][number];
 type PlannedClass = PlannedWorkloads['outside'];
 
-/** Reason for which the outcome of a commit in a cluster is not known; null: it is known. */
+/** Returns the reason why the outcome of a commit in a cluster is unknown; null: it is known. */
 const unknownOf = (entry: ClusterEntry | undefined, revision: string | null): UnknownReason | null => {
   if (entry === undefined || !entry.record.connected) return 'NotConnected';
   const { notObserved, divergedSince, acked, report } = entry.record;
@@ -21,7 +21,7 @@ const unknownOf = (entry: ClusterEntry | undefined, revision: string | null): Un
 
 const NONE: PlannedClass = { now: 0, after: 0, begins: 0, ends: 0 };
 
-/** Predictions for a cluster; undefined: it did not answer, or was not asked. */
+/** Predictions for a cluster; undefined: its agent did not answer or was not asked. */
 const plannedIn = ({ workloads, answered = [] }: StoredPlan, cluster: string): Omit<PlannedWorkloads, 'cluster'> | undefined =>
   workloads.find((each) => each.cluster === cluster) ??
   (answered.includes(cluster) ? { outside: NONE, refused: NONE, pending: NONE } : undefined);
@@ -53,7 +53,7 @@ interface OutcomeInput {
   readonly match: PlanMatch;
 }
 
-/** Outcome in a cluster, beside the prediction for it. Pure. */
+/** Compares the outcome in a cluster with the prediction. Pure. */
 const clusterOutcome = (cluster: string, entry: ClusterEntry | undefined, { plan, match }: OutcomeInput): ClusterOutcome => {
   const planned = plannedIn(plan, cluster);
   const unknown = unknownOf(entry, match.revision);
@@ -79,13 +79,13 @@ const clusterOutcome = (cluster: string, entry: ClusterEntry | undefined, { plan
 };
 
 /**
- * Outcome of a stored plan after the merge, by the last reports of the clusters that it names.
+ * Determines the outcome of a stored plan after the merge, from the last reports of its clusters.
  *
  * @throws the signal's reason
  */
 export const outcomeOf = async (input: OutcomeInput, fleet: Fleet, { work, signal }: ListInput): Promise<PlanOutcome> => {
   const { state, revision, clusters: names } = input.match;
-  // Before the first pause, after which the fleet is another one.
+  // Read before the first pause: after it the index may have changed.
   const entries = names.map((name) => [name, fleet.cluster(name)] as const);
   const clusters: ClusterOutcome[] = [];
   await work.each(entries, ([name, entry]) => clusters.push(clusterOutcome(name, entry, input)), signal, 1);

@@ -5,23 +5,25 @@ import { namedIn } from '../../../ledger/index.ts';
 import type { IsChanged } from '../../../plans/index.ts';
 import type { ClusterEntry } from '../cluster-entry.ts';
 
-/** The findings of one class under one policy of a cluster. */
+/** Findings of one class of a policy in a cluster. */
 interface PolicyFindings {
   /** Namespaces that the policy governs. */
   readonly namespaces: readonly string[];
   readonly count: number;
-  /** Number of those that may be none: of no dry run yet, or that the policy may not deny. */
+  /**
+   * Number of findings that may be none: without a dry run yet, or of a policy that may not deny.
+   */
   readonly uncertain: number;
-  /** The first ones, as `Deployment web/api`. */
+  /** Names of the first findings, such as `Deployment web/api`. */
   readonly named: readonly string[];
 }
 
 /** Findings in the namespaces that a plan changes. */
 interface CountedFindings extends ReportedOwners {
   readonly to: number;
-  /** Those that are known by name. */
+  /** Names of the named findings. */
   readonly named: ReadonlySet<string>;
-  /** Whether these are all. */
+  /** Whether all findings are named. */
   readonly isAllNamed: boolean;
 }
 
@@ -35,8 +37,8 @@ const nameOf = ({ kind, namespace, name }: Named): string => `${kind} ${namespac
 
 const namespaceOf = (name: string): string => name.slice(name.indexOf(' ') + 1, name.indexOf('/'));
 
-/** Asks for each namespace once: policies govern the same ones. */
-const remembering = (isChanged: IsChanged): IsChanged => {
+/** Memoizes the lookup, because policies govern the same namespaces. */
+const memoized = (isChanged: IsChanged): IsChanged => {
   const known = new Map<string, boolean | undefined>();
   return (namespace) => {
     if (!known.has(namespace)) known.set(namespace, isChanged(namespace));
@@ -44,7 +46,7 @@ const remembering = (isChanged: IsChanged): IsChanged => {
   };
 };
 
-/** Counts the findings of policies without a common namespace, all of whose namespaces count. */
+/** Counts the findings of policies without a common namespace, whose namespaces all change. */
 const countApart = (findings: readonly PolicyFindings[], isChanged: IsChanged): number => {
   const counted = new Set<string>();
   let sum = 0;
@@ -57,9 +59,10 @@ const countApart = (findings: readonly PolicyFindings[], isChanged: IsChanged): 
 };
 
 /**
- * Adds up findings of several policies. An owner counts under each policy that it breaks, and a
- * policy counts those of all its namespaces, so that the sum lies between two bounds: those known
- * by name, or of policies without a common namespace, are there, and no more than the others.
+ * Counts the owners in the findings of several policies. Only bounds can be given: an owner counts
+ * under each policy that it violates, and a policy counts findings in all its namespaces. The lower
+ * bound counts named owners, or policies without a common namespace. The upper bound counts every
+ * finding once.
  */
 const countFindings = (all: readonly PolicyFindings[], isChanged: IsChanged): CountedFindings => {
   const findings = all.filter(({ namespaces }) => namespaces.some((each) => isChanged(each) !== false));
@@ -77,7 +80,7 @@ const countFindings = (all: readonly PolicyFindings[], isChanged: IsChanged): Co
   };
 };
 
-/** The policies of a cluster that report something; those that conform are not read. */
+/** Policies of a cluster with findings. Conforming policies are skipped. */
 const reportsOf = ({ record: { policies } }: Pick<ClusterEntry, 'record'>) =>
   [...namedIn(policies)].flatMap(([policy, { violations, risks }]) => {
     const report = violations > 0 || risks !== undefined ? policies.get(policy) : undefined;
@@ -85,8 +88,8 @@ const reportsOf = ({ record: { policies } }: Pick<ClusterEntry, 'record'>) =>
   });
 
 /**
- * Whether a policy of a cluster is not judged as the commit has it, or it is not known what the
- * policy governs: then its findings may be those of another rule.
+ * Whether a policy of the cluster is not judged by the commit yet, or its namespaces are unknown.
+ * Its findings may then be those of another rule.
  */
 export const hasUnjudged = ({ record: { policies } }: Pick<ClusterEntry, 'record'>): boolean =>
   [...namedIn(policies).keys()].some((key) => {
@@ -103,12 +106,12 @@ export const countRisksWhere = (entry: ClusterEntry, risk: RiskClass, isChanged:
     const own = named.filter(({ view }) => view.policy === policy).map(({ view }) => nameOf(view));
     return count === 0 ? [] : [{ namespaces, count, uncertain, named: own }];
   });
-  return countFindings(findings, remembering(isChanged));
+  return countFindings(findings, memoized(isChanged));
 };
 
 /**
- * Bounds the owners with pods that run outside in the namespaces that a plan changes: pods are
- * reported, and beyond those that are named also such as only may be scheduled outside. Pure.
+ * Bounds the number of owners with pods that run outside, in the namespaces that a plan changes.
+ * Agents report pods; those not named may only be allowed to run outside. Pure.
  */
 export const countOutsideWhere = (entry: ClusterEntry, isChanged: IsChanged): ReportedOwners & { readonly to: number } => {
   const findings = reportsOf(entry).flatMap(({ policy, report: { namespaces, violations, enforcementAction } }) => {
@@ -119,7 +122,7 @@ export const countOutsideWhere = (entry: ClusterEntry, isChanged: IsChanged): Re
     if (count === 0 || (!isOfDeny && enforcementAction !== 'custom')) return [];
     return [{ namespaces, count, uncertain: isOfDeny ? 0 : count, named }];
   });
-  const { to } = countFindings(findings, remembering(isChanged));
+  const { to } = countFindings(findings, memoized(isChanged));
   const runs = entry.named.some(
     ({ view }) => view.node !== undefined && view.enforcementAction === 'deny' && isChanged(view.namespace) === true,
   );

@@ -4,7 +4,7 @@ import { type CatalogIndex, indexCatalog, type Reading, readingOf } from '@fso/s
 import { SEED_CATALOG } from '@fso/shared/regions/seed';
 import { weakMemo } from '@fso/shared/runtime';
 
-/** The catalogue by which places are shown. */
+/** Catalogue that defines the shown places. */
 export interface CatalogInForce extends Pick<RegionPage['catalog'], 'source'> {
   readonly index: CatalogIndex;
 }
@@ -12,8 +12,7 @@ export interface CatalogInForce extends Pick<RegionPage['catalog'], 'source'> {
 const indexOf = weakMemo(indexCatalog);
 
 /**
- * Returns the catalogue of a commit; where it has none, that of this release, which decides
- * nothing.
+ * Returns the catalogue of a commit. Without one, that of this release is used for display only.
  */
 export const catalogInForce = (set: Pick<PolicySet, 'catalog'> | undefined): CatalogInForce => {
   const spec = set?.catalog?.document.spec;
@@ -34,8 +33,8 @@ const placeOf = (reading: Reading): RegionPlace => ({
 });
 
 /**
- * Finds where a region is. Without a provider it is known only where all providers that have the
- * name mean the same country; else its readings say what they mean.
+ * Finds the place of a region. Without a provider it is known only if all providers with that name
+ * mean the same country; otherwise `readings` lists their meanings.
  */
 export const locateRegion = (catalog: CatalogIndex, region: string, provider: string | null): Pick<RegionView, 'place' | 'readings'> => {
   if (provider !== null) {

@@ -8,7 +8,7 @@ import type { Fleet } from '../fleet-index.ts';
 import type { PolicyEntry } from '../policy-entry.ts';
 import { catalogInForce, locateRegion } from './catalog-in-force.ts';
 
-/** Regions that a cluster is registered with, and those that its nodes are in. */
+/** Regions in the registration of a cluster, and those of its nodes. */
 export const regionsOf = ({ registration, record }: ClusterEntry): ReadonlySet<string> => {
   const inhabited = Object.entries(record.report?.nodesByRegion ?? {}).flatMap(([region, nodes]) =>
     nodes > 0 && region !== '' ? [region] : [],
@@ -16,13 +16,13 @@ export const regionsOf = ({ registration, record }: ClusterEntry): ReadonlySet<s
   return new Set([...(registration?.spec.regions ?? []), ...inhabited]);
 };
 
-/** Whether a region of a cluster is in a country, as far as the catalogue knows. */
+/** Whether a region of a cluster is in a country, according to the catalogue. */
 export const isInCountry = (entry: ClusterEntry, country: string): boolean => {
   const { index } = catalogInForce(entry.desired?.set);
   return [...regionsOf(entry)].some((region) => locateRegion(index, region, providerOf(entry.registration)).place?.country === country);
 };
 
-/** Names of the groups that contain a region, by region, as clusters of a provider read them. */
+/** Returns the names of the groups that contain a region, by region, as resolved for a provider. */
 const groupsByRegion = (resolver: RegionResolver, provider: string | null): ReadonlyMap<string, readonly string[]> => {
   const names = [...resolver.groups.keys()].sort(byText);
   const pairs = names.flatMap((group) =>
@@ -31,7 +31,7 @@ const groupsByRegion = (resolver: RegionResolver, provider: string | null): Read
   return new Map([...Map.groupBy(pairs, ({ region }) => region)].map(([region, found]) => [region, found.map(({ group }) => group)]));
 };
 
-/** Rows of the list, made as they are asked for. */
+/** Rows of the list, created on demand. */
 class RegionRows {
   readonly #rows = new Map<string, RegionView>();
   readonly #groups = new Map<string | null, ReadonlyMap<string, readonly string[]>>();
@@ -62,7 +62,7 @@ class RegionRows {
     return row;
   }
 
-  /** Whether a provider has a region: by the catalogue, or because clusters of it are there. */
+  /** Whether a provider has a region, by the catalogue or because it has clusters there. */
   has(provider: string, region: string): boolean {
     return readingOf(this.#catalog, provider, region) !== undefined || this.#rows.has(`${provider}/${region}`);
   }
@@ -81,12 +81,12 @@ class RegionRows {
 
 interface PolicyReading {
   readonly rows: RegionRows;
-  /** Providers of the fleet's clusters; null: of those that are registered with none. */
+  /** Providers of the fleet's clusters; null: clusters without a provider. */
   readonly providers: ReadonlySet<string | null>;
   readonly resolver: RegionResolver | undefined;
 }
 
-/** Names that a policy allows in clusters of a provider, as far as the provider has them. */
+/** Regions that a policy allows in clusters of a provider, as far as the provider has them. */
 const namesFor = (provider: string | null, { head }: PolicyEntry, { rows, resolver }: PolicyReading): readonly string[] => {
   const { allowedRegions = [], effectiveRegions = [] } = head() ?? {};
   if (provider === null) return effectiveRegions;
@@ -94,7 +94,7 @@ const namesFor = (provider: string | null, { head }: PolicyEntry, { rows, resolv
   return names.filter((region) => rows.has(provider, region));
 };
 
-/** Counts a policy in the regions that it allows, as each provider of the fleet reads it. */
+/** Counts a policy in the regions that it allows, resolved for each provider of the fleet. */
 const countPolicy = (policy: PolicyEntry, reading: PolicyReading): void => {
   const { rows, providers } = reading;
   const counted = new Set<string>();
@@ -104,11 +104,11 @@ const countPolicy = (policy: PolicyEntry, reading: PolicyReading): void => {
       counted.add(region);
     }
   }
-  // No cluster is there, of whichever provider that is.
+  // Regions without any cluster have no provider.
   for (const region of namesFor(null, policy, reading)) if (!counted.has(region)) rows.at(null, region).policies += 1;
 };
 
-/** Names of clusters that make a row as heavy as one that has none of them. */
+/** Number of cluster names that doubles the weight of a row. */
 const CLUSTERS_PER_WEIGHT = 50;
 
 const regionOrders: Orders<RegionView, 'name'> = {
@@ -122,8 +122,8 @@ interface RegionInput extends ListInput {
 }
 
 /**
- * Lists every region that a policy allows, a cluster or node is in, or a violation runs in; by
- * name, once for each provider of clusters.
+ * Lists every region that a policy allows, that has clusters or nodes, or in which a violation
+ * runs. Sorted by name, with one row per provider.
  *
  * @throws ApiError as {@link listPage}; the signal's reason
  */
@@ -133,7 +133,7 @@ export const listRegions = async (fleet: Fleet, { query, ...input }: RegionInput
   const { index, source } = catalogInForce(set);
   const resolver = set && resolverOf(set);
   const rows = new RegionRows(resolver, index);
-  // Before the first pause, after which the fleet is another one.
+  // Read before the first pause: after it the index may have changed.
   const [policies, members, violations] = [fleet.policies(), fleet.members(), fleet.violations()];
   const providers = new Map(members.map(({ record, registration }) => [record.name, providerOf(registration)]));
   const reading = { rows, providers: new Set(providers.values()), resolver };

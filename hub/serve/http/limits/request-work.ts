@@ -2,24 +2,24 @@ import { threadCpuMs } from '@fso/shared/runtime';
 import type { RequestHandler, Response } from 'express';
 
 /**
- * Least and greatest time for which one piece of work keeps the thread before others get it, in ms.
+ * Bounds of the time for which work occupies the thread before other work gets it, in milliseconds.
  */
 const SLICE_MS = { min: 10, max: 100 };
-/** Items between two looks at the time, which takes as long as a light item. */
+/** Number of items between two reads of the clock, which costs as much as a light item. */
 const BATCH = 64;
 
 /**
- * Shares the thread in slices: in each turn of the event loop requests, and updates of an index,
- * work for one slice, so that all other work waits for a single slice. It lasts as long as the
- * other work of the turn did: where the thread is busy, they get half of it.
+ * Time slices of the thread. Requests and index updates work for one slice per turn of the event
+ * loop, so other work waits for one slice at most. A slice lasts as long as the other work of the
+ * turn did: on a busy thread they get half of the time.
  */
 export class ThreadSlices {
   readonly #waiting: (() => void)[] = [];
-  /** Time at which the last slice ended, or the first one in the queue came. */
+  /** Time at which the last slice ended, or the first waiter arrived. */
   #waitsSince = 0;
-  /** End of the slice of this turn. */
+  /** End of the current slice. */
   #until = Number.NEGATIVE_INFINITY;
-  /** The time of this process, in milliseconds that never go backwards. */
+  /** Monotonic time in milliseconds. */
   readonly now: () => number;
 
   constructor(now: () => number = () => performance.now()) {
@@ -27,10 +27,10 @@ export class ThreadSlices {
   }
 
   /**
-   * Runs a piece of work in its turn, first come first served.
+   * Runs work when it is its turn, first come, first served.
    *
-   * @param work gets the time until which it may keep the thread
-   * @throws what it throws
+   * @param work gets the time until which it may occupy the thread
+   * @throws the error of the work
    */
   async run<T>(work: (until: number) => T): Promise<T> {
     if (this.#waiting.length === 0 && this.now() < this.#until) return work(this.#until);
@@ -38,7 +38,7 @@ export class ThreadSlices {
     try {
       return work(this.#until);
     } finally {
-      this.#goOn();
+      this.#advance();
     }
   }
 
@@ -58,8 +58,8 @@ export class ThreadSlices {
     });
   }
 
-  /** Lets the next one work in what is left of the slice, or in the next turn. */
-  #goOn(): void {
+  /** Lets the next waiter work in the rest of the slice, or in the next turn. */
+  #advance(): void {
     this.#waiting.shift();
     if (this.#waiting.length === 0) return;
     if (this.now() < this.#until) this.#waiting[0]?.();
@@ -67,7 +67,7 @@ export class ThreadSlices {
   }
 }
 
-/** The work that one request, or update of an index, does on the thread. */
+/** Work of one request or index update on the thread. */
 export class RequestWork {
   readonly #slices: ThreadSlices;
   #charge: (ms: number) => void = () => undefined;
@@ -76,7 +76,7 @@ export class RequestWork {
     this.#slices = slices;
   }
 
-  /** @param charge gets the milliseconds of processor time of each piece of work from now on */
+  /** @param charge receives the CPU time of each piece of work from now on, in milliseconds */
   chargeTo(charge: (ms: number) => void): void {
     this.#charge = charge;
   }
@@ -94,8 +94,8 @@ export class RequestWork {
   /**
    * Visits items in slices, with other work in between.
    *
-   * @param batch items between two looks at the time; fewer where an item is heavy
-   * @throws the signal's reason when it aborts; what a visit throws
+   * @param batch number of items between two reads of the clock; fewer for heavy items
+   * @throws the signal's reason; the error of a visit
    */
   async each<T>(items: Iterable<T>, visit: (item: T) => unknown, signal?: AbortSignal, batch = BATCH): Promise<void> {
     const iterator = items[Symbol.iterator]();
@@ -112,7 +112,7 @@ export class RequestWork {
   }
 }
 
-/** Gives each request its {@link RequestWork}. */
+/** Adds a {@link RequestWork} to each request. */
 export const prepareWork =
   (slices: ThreadSlices): RequestHandler =>
   (_req, res, next) => {
@@ -120,5 +120,5 @@ export const prepareWork =
     next();
   };
 
-/** Reads the budget of processor time of a request. */
+/** Returns the work of a request. */
 export const workOf = (res: Response): RequestWork => res.locals['work'] as RequestWork;

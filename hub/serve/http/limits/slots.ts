@@ -3,23 +3,23 @@ import { ApiError } from '../problems.ts';
 
 /** Bounds of concurrent calls of one kind. */
 export interface SlotLimits {
-  /** Calls of one caller at a time. */
+  /** Maximum number of concurrent calls of one caller. */
   readonly perCaller: number;
-  /** Calls of all at a time. */
+  /** Maximum number of concurrent calls of all callers. */
   readonly total: number;
   /**
-   * Calls that wait for others to end; one more is refused, and of one caller one more than
-   * {@link WAITING_SHARE} of these.
+   * Maximum number of waiting calls. One caller may have {@link WAITING_SHARE} of them. Further
+   * ones are refused.
    */
   readonly waiting: number;
 }
 
-/** Share of the waiting calls that one caller may have, which leaves room for others. */
+/** Share of the waiting calls that one caller may have. */
 const WAITING_SHARE = 0.25;
 
 /**
- * Longest wait for a slot, in milliseconds. A body that is not read meanwhile has to come within
- * 60 s of its connection.
+ * Maximum wait for a slot, in milliseconds. Unread bodies must arrive within 60 s of the
+ * connection.
  */
 const WAIT_MS = 45_000;
 
@@ -29,8 +29,8 @@ interface Waiter {
 }
 
 /**
- * Limits by kind of route: streams stay open, exports read much, heavy calls keep the database
- * busy, lists are computed on the thread that all share, and plans on threads of their own.
+ * Limits by kind of route: streams stay open, exports read much, heavy calls occupy the database,
+ * lists are computed on the main thread, and plans on their own threads.
  */
 export const SLOT_LIMITS = {
   stream: { perCaller: 50, total: 200, waiting: 0 },
@@ -45,7 +45,7 @@ export type SlotKind = keyof typeof SLOT_LIMITS;
 const tooMany = (): ApiError =>
   new ApiError('too-many-requests', 'Too many calls of this kind are under way. Try again soon.', { 'Retry-After': '5' });
 
-/** Bounds how many calls of a kind are under way, of one caller and in all. */
+/** Limits the concurrent calls of one kind, per caller and in total. */
 export class CallSlots {
   readonly #limits: SlotLimits;
   readonly #clock: Clock;
@@ -59,9 +59,9 @@ export class CallSlots {
   }
 
   /**
-   * Waits for a slot, first come first served among those whose caller may have one.
+   * Waits for a slot, first come, first served among the callers that may have one.
    *
-   * @returns to be called once when the call has ended
+   * @returns function that releases the slot, to be called once
    * @throws ApiError `too-many-requests`; the signal's reason
    */
   async acquire(caller: string, signal: AbortSignal): Promise<() => void> {
@@ -117,7 +117,7 @@ export class CallSlots {
     };
     this.#waiters.push(waiter);
     await answerWithin(turn.promise, WAIT_MS, this.#clock, signal);
-    // Its turn may come in the moment in which its time ends: then the slot is taken.
+    // The slot may have been granted in the moment of the timeout.
     if (isStarted) return;
     leave();
     signal.throwIfAborted();

@@ -2,16 +2,16 @@ import { type Allowance, type Clock, createAllowance, dropOldest } from '@fso/sh
 import { ApiError } from '../problems.ts';
 
 /**
- * Milliseconds of the thread that lists of one caller may take: at once, and a second. Half of it
- * remains for all else.
+ * Budget of the thread's time for the lists of one caller, in milliseconds: burst, and rate per
+ * second. Half of the time remains for other work.
  */
 const BUDGET = { burst: 10_000, perSecond: 500 };
-/** Callers remembered; the one that has not called for longest goes first. */
+/** Maximum number of remembered callers. The one that has not called for longest is dropped. */
 const CALLERS = 10_000;
 
 /**
- * Budgets of the time for which each caller occupies the shared thread. They count the cost of
- * calls and not their number.
+ * Budgets of the time for which each caller occupies the main thread. They limit the cost of calls,
+ * not their number.
  */
 export class ThreadBudgets {
   readonly #clock: Clock;
@@ -21,7 +21,7 @@ export class ThreadBudgets {
     this.#clock = clock;
   }
 
-  /** @throws ApiError `too-many-requests` for a caller that has used up its budget */
+  /** @throws ApiError `too-many-requests` if the caller has used up its budget */
   assertLeft(caller: string): void {
     const owedMs = this.#budgets.get(caller)?.charge(0) ?? 0;
     if (owedMs === 0) return;
@@ -29,7 +29,7 @@ export class ThreadBudgets {
     throw new ApiError('too-many-requests', 'Your lists keep the hub busy. Ask less often, or for less at a time with filters.', headers);
   }
 
-  /** @param ms of processor time that the caller has used */
+  /** @param ms CPU time that the caller has used */
   charge(caller: string, ms: number): void {
     const budget = this.#budgets.get(caller) ?? createAllowance(this.#clock, BUDGET);
     this.#budgets.delete(caller);

@@ -18,7 +18,7 @@ import { includesText, matches, PolicyKeyParameter, paging, Search } from '../..
 import { notFound } from '../../http/problems.ts';
 import { GLOBAL_READ, type HubScope, jsonRoute, type Route, SCOPED_LIST } from '../../http/route.ts';
 
-/** Dependencies of the routes of alerts. */
+/** Dependencies of alert routes. */
 export interface AlertDeps {
   readonly alerts: Pick<Alerts, 'compareWithSilences'> & {
     readonly list: () => readonly AlertView[] | Promise<readonly AlertView[]>;
@@ -70,7 +70,7 @@ const matchesAlert = (alert: AlertView, { fingerprint, state, name, severity, cl
   matches(team, alert.labels.team) &&
   [alert.summary, alert.details, alert.name, ...Object.values(alert.labels)].some((text) => text !== undefined && includesText(text, q));
 
-/** Alerts of the fleet. */
+/** Routes of the alerts of the fleet. */
 export const alertRoutes: readonly Route<AlertDeps, 'scoped'>[] = [
   jsonRoute(
     {
@@ -93,7 +93,7 @@ export const alertRoutes: readonly Route<AlertDeps, 'scoped'>[] = [
   ),
 ];
 
-/** Receivers of notifications. */
+/** Routes of the receivers of notifications. */
 export const receiverRoutes: readonly Route<ReceiverDeps, HubScope>[] = [
   jsonRoute(
     {

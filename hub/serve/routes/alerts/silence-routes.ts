@@ -4,7 +4,7 @@ import { type Alerts, SilenceRefused } from '../../../alerts/index.ts';
 import { ApiError, notFound } from '../../http/problems.ts';
 import { jsonRoute, type Route, SCOPED_LIST } from '../../http/route.ts';
 
-/** Dependencies of the routes of silences. */
+/** Dependencies of silence routes. */
 export interface SilenceDeps {
   readonly alerts: Pick<Alerts, 'silence' | 'endSilence' | 'compareWithSilences'> & {
     readonly silences: () => readonly SilenceView[] | Promise<readonly SilenceView[]>;

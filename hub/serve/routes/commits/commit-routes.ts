@@ -20,7 +20,7 @@ interface CommitDeps extends FleetDeps, Pick<PlanDeps, 'plans'> {
   readonly ledger: Pick<FleetState, 'records'>;
 }
 
-/** The hub's memory of commits, and of the fleet over time. */
+/** Routes of the hub's record of commits, and of the fleet over time. */
 export const commitRoutes: readonly Route<CommitDeps, 'scoped'>[] = [
   jsonRoute(
     {

@@ -24,36 +24,36 @@ import { PageQuery } from '../../http/parameters.ts';
 import { ApiError } from '../../http/problems.ts';
 import { jsonRoute, type Route, SCOPED_LIST, SCOPED_READ, untilClosed } from '../../http/route.ts';
 
-/** Makes plans, within the bounds of a caller. */
+/** Dependencies of plan routes. Plans are limited to what the caller sees. */
 export interface PlanDeps extends FleetDeps {
   readonly plans: {
     mayPlan(caller: string): boolean;
-    /** @param body JSON of a `PlanRequest`; is given away */
+    /** @param body JSON of a `PlanRequest`; its buffer is transferred */
     plan(body: Uint8Array<ArrayBuffer>, caller: PlanCaller, signal: AbortSignal): Promise<AuditedPlan>;
-    /** Stored plans, newest first. */
+    /** Lists stored plans, newest first. */
     list(): Promise<readonly StoredPlanSummary[]>;
     stored(id: string): Promise<FoundPlan | undefined>;
-    /** Id of the stored plan that predicted a commit. */
+    /** Returns the id of the stored plan that predicted a commit. */
     planOfCommit(commit: Pick<CommitView, 'revision' | 'accepts'>): Promise<string | null>;
-    /** Branches that can be planned, with their last plans. */
+    /** Lists branches that can be planned, with their last plans. */
     branches(): Promise<{ readonly ok: true; readonly list: BranchList } | PlanRefusal>;
   };
 }
 
-// The hub's own thread does not parse it: that takes time, and bounds of its own.
+// Not parsed on the main thread: that takes time and has its own limits.
 const readBytes = express.raw({ type: () => true, limit: MAX_PLAN_BYTES });
 
-/** @throws ApiError `bad-request`, `too-large` */
+/** Reads the body of a plan request. @throws ApiError `bad-request`, `too-large` */
 const readBody = async (req: Request, res: Response): Promise<Uint8Array<ArrayBuffer>> => {
   await new Promise<void>((resolve, reject) => readBytes(req, res, (error) => (error ? reject(error) : resolve())));
   return new Uint8Array(Buffer.isBuffer(req.body) ? req.body : []);
 };
 
-/** A valid id is all that may come from a commit. */
+/** Text for the acceptance of a plan. Of the commit it contains at most a valid id. */
 const acceptanceText = (acceptance: Plan['acceptance']): readonly string[] =>
   acceptance === null ? [] : [acceptance.plan === null ? acceptance.state : `${acceptance.state}: ${acceptance.plan}`];
 
-/** Entry of the audit log for a plan: no text of the request. */
+/** Text of the audit entry of a plan. Contains no text of the request. */
 const auditText = (planned: AuditedPlan): string => {
   if (!planned.ok) return `not compared: ${planned.code}, ${count(planned.problems.length, 'problem')}`;
   const { id, acceptance, result, after, effects, workloads } = planned.plan;
@@ -67,15 +67,15 @@ const auditText = (planned: AuditedPlan): string => {
   ].join('; ');
 };
 
-/** Place of a plan in the list. */
+/** Sort position of a plan in the list. */
 const placeOf = ({ at, id }: StoredPlanSummary): string => `${at} ${id}`;
 
 const PlanParams = z.strictObject({ id: PlanId });
 
-/** Description of what is stored, and who sees it. */
+/** Description of which plans are stored and who sees them. */
 const STORED = `Plans that break something, and the last of each branch: up to 1,000, of one caller 300, for ${PLAN_DAYS} days. Callers who see a part of the fleet see plans that were made for the same part, where their grants select all clusters and namespaces in them.`;
 
-/** Plans of changes, before they are merged. */
+/** Routes of plans of changes before their merge. */
 export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
   {
     method: 'post',
@@ -96,7 +96,7 @@ export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
       async (req, res) => {
         const caller = callerOf(res);
         const { kind, id, name } = caller.principal;
-        // First: a body that cannot be read costs its caller no plan.
+        // Read first, so that an unreadable body does not count against the limit.
         const body = await readBody(req, res);
         if (!plans.mayPlan(`${kind}:${id}`))
           throw new ApiError('too-many-requests', 'You have made 20 plans within the hour. Try again later.', { 'Retry-After': '180' });

@@ -3,12 +3,12 @@ import { RolloutChangeRefused, type WaveController } from '../../../rollout/inde
 import { ApiError } from '../../http/problems.ts';
 import { GLOBAL_READ, type HubScope, jsonRoute, type Route } from '../../http/route.ts';
 
-/** Shows, pauses and resumes the rollout. */
+/** Dependencies of rollout routes. */
 export interface RolloutDeps {
   readonly rollout: Pick<WaveController, 'status' | 'pause' | 'resume'>;
 }
 
-/** A change of the rollout, which is of the whole fleet. */
+/** Head of routes that change the rollout of the whole fleet. */
 const CHANGE = {
   method: 'post',
   tag: 'hub',
@@ -18,7 +18,7 @@ const CHANGE = {
 } as const;
 const RESPONSE = { description: 'The rollout after the change.' };
 
-/** @throws ApiError `conflict` */
+/** @throws ApiError `conflict` if the rollout refused the change; else the error itself */
 const refuse = (error: unknown): never => {
   throw error instanceof RolloutChangeRefused ? new ApiError('conflict', error.message) : error;
 };

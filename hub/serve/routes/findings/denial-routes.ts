@@ -20,13 +20,13 @@ import { listPage } from '../../http/paging.ts';
 import { includesText } from '../../http/parameters.ts';
 import { jsonRoute, type Route, rawRoute, SCOPED_LIST, SCOPED_READ } from '../../http/route.ts';
 
-/** Owners that one report lists. */
+/** Maximum number of owners in one report. */
 const MAX_LISTED = 10_000;
 
-/** Owners that a cluster counts and does not list. */
+/** Number of owners that a cluster counts but does not list. */
 const unlistedIn = ({ owners, denials }: ClusterDenials): number => Math.max(0, owners - denials.length);
 
-/** Builds the report of all owners whose pods were refused. @param now ms since 1970 */
+/** Builds the report of all owners whose pods were refused. @param now milliseconds since 1970 */
 const createDenialReport = (fleet: Fleet, now: number): DenialReport => {
   const members = fleet.members();
   const named = namedDenials(fleet);
@@ -51,8 +51,8 @@ const COLUMNS = ['cluster', 'policies', 'namespace', 'kind', 'name', 'count', 's
 type Column = (typeof COLUMNS)[number];
 
 /**
- * Yields the lines of the report as a CSV table (RFC 4180); what it does not name is told in lines
- * of their own.
+ * Yields the lines of the report as a CSV table (RFC 4180). Additional lines state what is not
+ * listed.
  */
 export function* denialLines({ denials, omitted, clusters, unknownClusters }: DenialReport): Generator<string> {
   const note = (reason: string, values: Partial<Record<Column, string>> = {}): string =>
@@ -67,13 +67,13 @@ export function* denialLines({ denials, omitted, clusters, unknownClusters }: De
   for (const cluster of unknownClusters) yield note('Not all is known of this cluster.', { cluster });
 }
 
-/** Basis of every answer about denials. */
+/** Explanation of the basis, included in every answer about denials. */
 const COUNTED =
   'Of the last hour, by lock 1. An owner is named where events name it and a dry run of its template is refused too; all owners of a cluster together have at most as many refusals as its API server counted, and the rest is without an owner.';
 
 const ExportQuery = z.strictObject({ format: z.enum(['json', 'csv']).default('json').describe('csv: RFC 4180.') });
 
-/** Owners whose pods were refused, one by one, added up, and as a file. */
+/** Routes of owners whose pods were refused: list, groups and file. */
 export const denialRoutes: readonly Route<FleetDeps>[] = [
   jsonRoute(
     {

@@ -7,7 +7,7 @@ import type { FindingDeps } from './read-named.ts';
 
 const ExportQuery = z.strictObject({ format: z.enum(['json', 'csv']).default('json').describe('csv: RFC 4180.') });
 
-/** Places where pods of governed namespaces run, as a file. */
+/** Route of the places where pods of governed namespaces run, as a file. */
 export const processingRoutes: readonly Route<FindingDeps>[] = [
   rawRoute(
     {

@@ -4,27 +4,27 @@ import type { Fleet } from '../../fleet/fleet-index.ts';
 import type { FleetDeps } from '../../fleet/fleet-reader.ts';
 import type { PolicyDeps } from '../policy-routes.ts';
 
-/** Index of the fleet, and the agents that are asked for the names of what it only counts. */
+/** Index of the fleet, and agents that are asked for names of findings. */
 export type FindingDeps = FleetDeps & Pick<PolicyDeps, 'agents'>;
 
-/** A policy in one cluster. */
+/** Policy in one cluster. */
 interface Place {
   readonly cluster: string;
   readonly policy: string;
 }
 
-/** Reading of one kind of findings. */
+/** Functions for reading one kind of findings. */
 interface Reading<V> {
   readonly from: (fleet: Fleet) => readonly NamedFinding<V>[];
-  /** Findings that a report counts, as far as an agent names them. */
+  /** Number of findings in a report that an agent can name. */
   readonly known: (report: PolicyReport) => number;
-  /** Findings that an agent tells of a policy. */
+  /** Findings of a policy in an agent's answer. */
   readonly inspected: (report: PolicyReport, of: Place, reported: PolicyReport) => readonly NamedFinding<V>[];
 }
 
 /**
- * The findings that are named; of one policy in one cluster those that its agent tells now, where
- * the cluster does not name as many.
+ * Reads named findings. For one policy in one cluster, asks the agent if the cluster names fewer
+ * than it counts.
  */
 export const readNamed = async <V extends Place>(
   { fleet, agents }: FindingDeps,

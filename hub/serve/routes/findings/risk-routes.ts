@@ -11,10 +11,10 @@ import { includesText } from '../../http/parameters.ts';
 import { jsonRoute, type Route, rawRoute, SCOPED_LIST, SCOPED_READ } from '../../http/route.ts';
 import { type FindingDeps, readNamed } from './read-named.ts';
 
-/** Owners that one report lists. */
+/** Maximum number of owners in one report. */
 const MAX_LISTED = 10_000;
 
-/** Builds the report of all owners at risk. @param now ms since 1970 */
+/** Builds the report of all owners at risk. @param now milliseconds since 1970 */
 const createRiskReport = (fleet: Fleet, now: number): RiskReport => {
   const members = fleet.members();
   const named = members.flatMap(({ namedRisks }) => namedRisks);
@@ -46,8 +46,8 @@ const COLUMNS = [
 ] as const;
 
 /**
- * Yields the lines of the report as a CSV table (RFC 4180); what is not named is told in lines of
- * their own.
+ * Yields the lines of the report as a CSV table (RFC 4180). Additional lines state what is not
+ * listed.
  */
 export function* riskLines({ risks, unnamed, omitted, unknownClusters }: RiskReport): Generator<string> {
   const note = (risk: string, reason: string, cluster = ''): string =>
@@ -62,12 +62,12 @@ export function* riskLines({ risks, unnamed, omitted, unknownClusters }: RiskRep
   for (const cluster of unknownClusters) yield note('Unknown', 'Not all is known of this cluster.', cluster);
 }
 
-/** Limits that every answer about risks states. */
+/** Explanation of the limits, included in every answer about risks. */
 const NOT_LOOKED_AT = 'Capacity and volumes are not looked at. The classes are never added up, nor with violations.';
 
 const readRisks = async (deps: FindingDeps, query: RiskQuery): Promise<readonly NamedRisk[]> => {
   const record = query.cluster === undefined ? undefined : (await deps.fleet.read()).cluster(query.cluster)?.record;
-  // The agent answers now, but with what it knew before.
+  // The agent's answer is new, but its content may be outdated.
   const fresh = record !== undefined && areRisksFresh(record);
   return readNamed(deps, query, {
     from: (fleet) => fleet.risks(),
@@ -78,7 +78,7 @@ const readRisks = async (deps: FindingDeps, query: RiskQuery): Promise<readonly 
 
 const ExportQuery = z.strictObject({ format: z.enum(['json', 'csv']).default('json').describe('csv: RFC 4180.') });
 
-/** Owners whose next pods are at risk, one by one, added up, and as a file. */
+/** Routes of owners whose next pods are at risk: list, groups and file. */
 export const riskRoutes: readonly Route<FindingDeps>[] = [
   jsonRoute(
     {

@@ -21,7 +21,7 @@ const readViolations = (deps: FindingDeps, query: ViolationQuery): Promise<reado
     inspected: ({ violationSamples }, of, { enforcementAction }) => nameFindings(violationSamples, { ...of, enforcementAction }),
   });
 
-/** Violations, one by one and added up. */
+/** Routes of violations: list and groups. */
 export const violationRoutes: readonly Route<FindingDeps, 'scoped'>[] = [
   jsonRoute(
     {
