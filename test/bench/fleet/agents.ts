@@ -32,9 +32,11 @@ const takeCommit = ({ revision, teams }: Commit): void => {
 const agents: BenchAgent[] = [];
 const stop = new AbortController();
 
+const isEnforcing = (): boolean => agents.some((agent) => agent.isEnforcing);
+
 const start = (order: Extract<Order, { type: 'start' }>): void => {
   for (const proof of order.agents) {
-    const agent = new BenchAgent(order, proof, { commitOf, tell });
+    const agent = new BenchAgent(order, proof, { commitOf, tell, isEnforcing });
     agents.push(agent);
     agent.run(stop.signal).catch(() => undefined);
   }

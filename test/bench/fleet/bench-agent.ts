@@ -26,6 +26,11 @@ export interface AgentDeps {
   /** Resolves once this process knows a commit. */
   readonly commitOf: (revision: string) => Promise<TakenCommit>;
   readonly tell: (news: News) => void;
+  /**
+   * Whether any agent of this process is enforcing a commit. They stand for agents on machines of
+   * their own, so a preview of one must not take the CPU time with which another enforces.
+   */
+  readonly isEnforcing: () => boolean;
 }
 
 const logger = createLogger({ name: 'bench', level: 'silent' });
@@ -97,10 +102,7 @@ export class BenchAgent {
     const accepted = () => (this.#revision === null ? undefined : { ...this.#list, generationOf: () => 1, version: 0, isChanging: false });
     this.#reporter = new Reporter({ observatory: this.#observatory, outbox, clock: systemClock, logger, revisions, accepted });
     if (workloads > 0)
-      this.#previewer = new BenchWorkloads(workloads, accepted).createPreviewer(
-        () => this.#coming !== undefined,
-        new AbortController().signal,
-      );
+      this.#previewer = new BenchWorkloads(workloads, accepted).createPreviewer(deps.isEnforcing, new AbortController().signal);
     this.#dialler = new Dialler(
       {
         config: this.#config,
@@ -120,6 +122,11 @@ export class BenchAgent {
         },
       },
     );
+  }
+
+  /** Whether it was offered a commit and has not reported it yet. */
+  get isEnforcing(): boolean {
+    return this.#coming !== undefined;
   }
 
   run(signal: AbortSignal): Promise<unknown> {
