@@ -4,7 +4,7 @@ import { ManagedClusterDocument } from '@fso/shared/api';
 import { parse } from 'yaml';
 import { CommandError } from './toolchain/command-error.ts';
 
-/** A cluster of the fleet, as its registration (`clusters/<name>/cluster.yaml`) has it. */
+/** Cluster of the fleet, as in its registration (`clusters/<name>/cluster.yaml`). */
 export interface FleetCluster {
   readonly name: string;
   readonly regions: readonly string[];
@@ -32,7 +32,7 @@ const hasDocument = (dir: string): boolean => {
   }
 };
 
-/** Every cluster that has a registration below `root`, by name. */
+/** Returns all clusters with a registration below `root`, by name. */
 export function readDefinition(root: string): FleetCluster[] {
   return readdirSync(root)
     .map((entry) => join(root, entry))
@@ -41,7 +41,7 @@ export function readDefinition(root: string): FleetCluster[] {
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** Clusters by name; an unknown name is an error that lists the known ones. */
+/** Selects clusters by name. @throws CommandError for an unknown name, with the known ones */
 export function selectClusters(all: readonly FleetCluster[], names: readonly string[] | undefined): FleetCluster[] {
   if (!names) return [...all];
   const unknown = names.filter((name) => !all.some((cluster) => cluster.name === name));

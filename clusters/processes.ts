@@ -2,26 +2,26 @@ import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Names a process so that a later process with the same pid is never taken for it. */
+/** Identity of a process, which a later process with the same pid does not match. */
 export interface ProcessRecord {
   readonly pid: number;
-  /** Start time as the system reports it; compared, never parsed. */
+  /** Start time as reported by the system; only compared, never parsed. */
   readonly startTime: string;
 }
 
 /**
- * Every process of a cluster carries its folder in the environment. A process that was started just
- * before its parent died, and so is in no record, is found by it.
+ * Variable in the environment of every process of a cluster, with the cluster's folder. It
+ * identifies processes without a record, which were started just before their parent died.
  */
 export const CLUSTER_DIR_VARIABLE = 'FSO_CLUSTER_DIR';
 
 /**
- * Names the run of the tests that a process belongs to: by it the run finds what it left, at its
- * end.
+ * Variable with the test run that a process belongs to. At its end, the run finds the processes
+ * that it left.
  */
 export const RUN_VARIABLE = 'FSO_TEST_RUN';
 
-/** Variables for the environment of a process that inherits nothing else. */
+/** Returns the variables to set in the environment of a process that inherits no others. */
 export const runMark = (): Record<string, string> => {
   const run = process.env[RUN_VARIABLE];
   return run === undefined ? {} : { [RUN_VARIABLE]: run };
@@ -30,9 +30,9 @@ export const runMark = (): Record<string, string> => {
 const POLL_MS = 20;
 
 /**
- * Fields 3, 20 and 22 of /proc/<pid>/stat (proc_pid_stat(5)); the second field may hold spaces and
- * brackets. A process whose first thread has ended is no zombie yet: the threads that still end
- * hold its ports and files.
+ * Parses fields 3, 20 and 22 of /proc/<pid>/stat (proc_pid_stat(5)). The second field may contain
+ * spaces and brackets. A process whose first thread has ended is no zombie yet: its other threads
+ * still hold its ports and files.
  */
 export function parseStat(stat: string): { startTime: string; zombie: boolean } {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -61,13 +61,13 @@ function otherStartTime(pid: number): string | undefined {
 }
 
 /**
- * Reads when a process started, which tells processes of one pid apart.
+ * Reads the start time of a process, which distinguishes processes with the same pid.
  *
- * @returns undefined when there is no such process, or only its exit status is left.
+ * @returns undefined if there is no such process, or only its exit status is left
  */
 export const startTimeOf = (pid: number): string | undefined => (process.platform === 'linux' ? linuxStartTime(pid) : otherStartTime(pid));
 
-/** Whether a recorded process still runs: a later process with its pid is another one. */
+/** Whether a recorded process still runs. A later process with its pid does not count. */
 export const isAlive = (record: ProcessRecord): boolean => startTimeOf(record.pid) === record.startTime;
 
 /** Process to start in the background, and the file that gets its output. */
@@ -79,8 +79,8 @@ export interface SpawnOptions {
 }
 
 /**
- * Starts a process in a session of its own: a Ctrl-C in the terminal does not reach it, nor does
- * the end of the parent. Its output is appended to the log file.
+ * Starts a process in a new session: neither a Ctrl-C in the terminal nor the end of its parent
+ * ends it. Appends its output to the log file.
  */
 export async function spawnDetached(options: SpawnOptions): Promise<ProcessRecord> {
   const log = openSync(options.logFile, 'a');
@@ -92,7 +92,7 @@ export async function spawnDetached(options: SpawnOptions): Promise<ProcessRecor
     });
     child.unref();
     const pid = child.pid ?? 0;
-    // Already ended: an empty start time equals no process's.
+    // Already ended: no process has an empty start time.
     return { pid, startTime: startTimeOf(pid) ?? '' };
   } finally {
     closeSync(log);
@@ -103,7 +103,7 @@ function signalProcess(record: ProcessRecord, signal: NodeJS.Signals): void {
   try {
     if (isAlive(record)) process.kill(record.pid, signal);
   } catch (error) {
-    // It ended between the look and the signal.
+    // The process ended between the check and the signal.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
@@ -118,7 +118,7 @@ async function endedWithin(records: readonly ProcessRecord[], timeoutMs: number)
 }
 
 /**
- * Ends processes and returns when they are gone; those that ignore the signal are killed after
+ * Ends processes, and returns when they have ended. Those that ignore the signal are killed after
  * `graceMs`.
  */
 export async function endProcesses(records: readonly ProcessRecord[], signal: NodeJS.Signals, graceMs = 5000): Promise<void> {
@@ -134,17 +134,17 @@ function isMarked(pid: number, marker: string): boolean {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(marker);
   } catch {
-    // Another user's process, or one that just ended.
+    // Process of another user, or one that has just ended.
     return false;
   }
 }
 
-/** Processes that carry the cluster's folder in their environment. */
+/** Finds the processes with the cluster's folder in their environment. */
 export const findMarked = (clusterDir: string): ProcessRecord[] => findByEnvironment(`${CLUSTER_DIR_VARIABLE}=${clusterDir}`);
 
 /**
- * Processes that were started with this in their environment, `NAME=value`. Linux only; elsewhere
- * the records must do.
+ * Finds the processes with `NAME=value` in their initial environment. Works on Linux only; other
+ * systems rely on the records.
  */
 export function findByEnvironment(marker: string): ProcessRecord[] {
   if (process.platform !== 'linux') return [];
@@ -157,7 +157,7 @@ export function findByEnvironment(marker: string): ProcessRecord[] {
     });
 }
 
-/** The last lines of a log file, for an error message. */
+/** Returns the last lines of a log file, for an error message. */
 export function tail(file: string, lines = 12): string {
   try {
     return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');

@@ -2,11 +2,11 @@ import type { FleetCluster } from './definition.ts';
 import type { Environment } from './toolchain/go/go.ts';
 import type { Log } from './toolchain/progress.ts';
 
-/** Ways to run a cluster; `auto`: local processes where their tools are ready, else kind. */
+/** Providers of clusters; `auto` is local processes if their tools are ready, else kind. */
 export const PROVIDERS = ['auto', 'kind', 'local'] as const;
 export type ProviderName = Exclude<(typeof PROVIDERS)[number], 'auto'>;
 
-/** Settings of a cluster that is started. */
+/** Settings for the start of a cluster. */
 export interface UpOptions {
   readonly stateDir: string;
   readonly gatekeeper: boolean;
@@ -14,17 +14,17 @@ export interface UpOptions {
   readonly basePort?: number;
   readonly env: Environment;
   readonly log: Log;
-  /** Progress that is rewritten; absent where output is no terminal. */
+  /** Prints progress that is rewritten; absent if the output is no terminal. */
   readonly status?: Log;
 }
 
-/** Starts clusters of one sort. */
+/** Starts and ends clusters of one kind. */
 export interface Provider {
   readonly name: ProviderName;
-  /** Gets what all clusters need, once. */
+  /** Prepares what all clusters need, once. */
   prepare(options: UpOptions, signal: AbortSignal): Promise<void>;
-  /** @returns false when the cluster was up already. */
+  /** @returns false if the cluster was already running */
   up(cluster: FleetCluster, options: UpOptions, signal: AbortSignal): Promise<boolean>;
-  /** Ends a cluster and removes what it left; @returns what was ended, for people. */
+  /** Ends a cluster and removes its files. @returns a description of what was ended */
   down(cluster: string, stateDir: string, signal: AbortSignal): Promise<string>;
 }

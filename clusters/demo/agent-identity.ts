@@ -9,11 +9,11 @@ const TOKEN_PATH = '/api/v1/namespaces/federated-sovereignty-system/serviceaccou
 const TOKEN_SECONDS = 24 * 60 * 60;
 
 /**
- * Gives the agent of a cluster its service account with the rights of deploy/agent/rbac.yaml, and
- * writes a kubeconfig with a token of it: an agent outside of a pod, with what it would have in
- * one.
+ * Creates the agent's service account in a cluster, with the rights of deploy/agent/rbac.yaml, and
+ * writes a kubeconfig with a token of it. The agent runs outside of a pod with the rights that it
+ * would have in one.
  *
- * @param rbac the manifest of another version of this repository
+ * @param rbac path of the manifest, which may be of another version of this repository
  */
 export async function writeAgentKubeconfig(adminKubeconfig: string, file: string, rbac: string = RBAC): Promise<void> {
   const { server, authority } = readKubeconfig(adminKubeconfig);

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 
-/** Runs git in a folder, untouched by the user's own configuration. */
+/** Runs git in a folder, without the user's own configuration. */
 export const runGit = async (folder: string, args: readonly string[]): Promise<string> => {
   const { stdout } = await execute('git', ['-C', folder, ...args], {
     env: {
@@ -19,17 +19,18 @@ export const runGit = async (folder: string, args: readonly string[]): Promise<s
   return stdout.trim();
 };
 
-/** A key that signs commits (git-config(1), gpg.format=ssh). */
+/** Key that signs commits (git-config(1), gpg.format=ssh). */
 export interface SigningKey {
   /** Path of the private key. */
   readonly file: string;
-  /** Path of a file that lists it, and only it, as an allowed signer. */
+  /** Path of a file with this key as the only allowed signer. */
   readonly allowedSigners: string;
 }
 
 /**
- * Makes an SSH key. @returns undefined where there is no ssh-keygen, which git itself would sign
- * with
+ * Creates an SSH key.
+ *
+ * @returns undefined if there is no ssh-keygen, which git needs to sign
  */
 export const makeSigningKey = async (folder: string): Promise<SigningKey | undefined> => {
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -45,15 +46,16 @@ export const makeSigningKey = async (folder: string): Promise<SigningKey | undef
 };
 
 /**
- * Makes a working copy of branch `main` that pushes to `url`. @param key signs its commits; without
- * one they are not signed
+ * Creates a working copy of the branch `main` that pushes to `url`.
+ *
+ * @param key key that signs its commits; without one they are unsigned
  */
 export const openGitRepository = async (folder: string, url: string, key?: Pick<SigningKey, 'file'>) => {
   await mkdir(folder, { recursive: true });
   const git = (...args: readonly string[]): Promise<string> => runGit(folder, args);
   await git('init', '--quiet', '--initial-branch=main');
   await git('remote', 'add', 'origin', url);
-  // A person who commits here may have no identity of their own on this machine.
+  // The user may have no Git identity on this machine.
   await git('config', 'user.name', 'Governance');
   await git('config', 'user.email', 'governance@example.com');
   const signAs = async (signer: Pick<SigningKey, 'file'> | undefined): Promise<void> => {
@@ -72,9 +74,9 @@ export const openGitRepository = async (folder: string, url: string, key?: Pick<
 
   return {
     folder,
-    /** Any other git command in the working copy. */
+    /** Runs any other git command in the working copy. */
     git,
-    /** Sets the key that signs the next commits; undefined: none does. */
+    /** Sets the key that signs the next commits; undefined for unsigned ones. */
     signAs,
     /** Commits changes (null deletes a file) and pushes them to `ref`. @returns the commit id */
     commit: async (files: Readonly<Record<string, string | null>>, message: string, ref = 'main'): Promise<string> => {
@@ -87,5 +89,5 @@ export const openGitRepository = async (folder: string, url: string, key?: Pick<
   };
 };
 
-/** A working copy, as a governance team would have one. */
+/** Working copy, as a governance team would have one. */
 export type GitRepository = Awaited<ReturnType<typeof openGitRepository>>;

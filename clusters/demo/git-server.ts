@@ -8,26 +8,26 @@ import { runGit } from './git-repository.ts';
 
 /** Settings of the demo's Git server. */
 export interface GitServerOptions {
-  /** Folder of the bare repositories; made when absent. */
+  /** Folder of the bare repositories; created if absent. */
   readonly root: string;
   /** Default: a free one. */
   readonly port?: number;
-  /** Basic authentication for every request; the password may be changed meanwhile. */
+  /** Basic authentication for every request. The password may be changed while the server runs. */
   readonly credentials?: { readonly username: string; password: string };
   /**
-   * Called before each request is answered: a test may hold it back, or cut it by destroying the
-   * response.
+   * Called before each request is handled. A test may delay the request, or cut it by destroying
+   * the response.
    */
   readonly onRequest?: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
-  /** Called after each push, as a hosting service sends its webhooks. */
+  /** Called after each push, like the webhooks of a hosting service. */
   readonly onPush?: () => void;
 }
 
-/** Git server over HTTP, for fetches and pushes of this machine. */
+/** Git server over HTTP, for fetches and pushes on this machine. */
 export interface GitServer {
   readonly port: number;
   url(repository: string): string;
-  /** Makes an empty bare repository that may be pushed to. */
+  /** Creates an empty bare repository that accepts pushes. */
   create(repository: string): Promise<void>;
   stop(): Promise<void>;
 }
@@ -35,8 +35,8 @@ export interface GitServer {
 const isPush = (request: IncomingMessage): boolean => request.method === 'POST' && request.url?.endsWith('/git-receive-pack') === true;
 
 /**
- * A real Git server over smart HTTP for demo and tests: the repositories are plain bare ones, the
- * protocol is spoken by git itself.
+ * Starts a Git server over smart HTTP for the demo and tests. The repositories are plain bare ones,
+ * and git itself speaks the protocol.
  */
 export const startGitServer = async (options: GitServerOptions): Promise<GitServer> => {
   const { root, credentials, onRequest, onPush } = options;
@@ -49,7 +49,7 @@ export const startGitServer = async (options: GitServerOptions): Promise<GitServ
     if (response.destroyed) return;
     if (credentials === undefined || request.headers.authorization === expected()) {
       if (onPush && isPush(request)) response.once('finish', onPush);
-      // Pushes are on for every caller that the server lets in.
+      // All callers that the server admits may push.
       answerByGit(request, response, { root, user: 'demo', env: { PATH: process.env['PATH'], ...runMark() } });
     } else response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="git"' }).end();
   };

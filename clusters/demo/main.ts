@@ -22,7 +22,7 @@ import { World } from './world.ts';
 
 const ROUNDS = 5;
 
-/** The demo, step by step. `samples` is filled with the times from commit to proof, in ms. */
+/** Runs the demo, step by step. Adds the times from commit to proof to `samples`, in ms. */
 async function runDemo(world: World, runner: Runner, samples: number[], signal: AbortSignal): Promise<void> {
   const { step } = runner;
   await step('fleet: three clusters with Gatekeeper', async () => {
@@ -61,8 +61,8 @@ async function runDemo(world: World, runner: Runner, samples: number[], signal: 
 const DEFAULT_STATE_DIR = join(import.meta.dirname, '..', '..', '.fso');
 
 /**
- * Prints where everything is while the demo stays up, and leaves the settings of the `fso` command
- * in a file to source.
+ * Prints the addresses of the running demo, and writes the settings of the `fso` command to a file
+ * to source.
  */
 function printNextCommands(world: World, print: (line: string) => void): void {
   const folder = dirname(world.repository.folder);

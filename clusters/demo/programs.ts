@@ -6,36 +6,36 @@ import { messageOf } from '@fso/shared/text';
 import nodeSettings from '../../node-settings.json' with { type: 'json' };
 import { runMark, tail } from '../processes.ts';
 
-/** A program of this repository that the demo runs as a process of its own. */
+/** Program of this repository that runs as a separate process. */
 export interface Program {
   readonly name: string;
   readonly pid: number;
   /** Ends the process and waits for it; SIGKILL after 5 s. */
   stop(signal?: NodeJS.Signals): Promise<void>;
-  /** Throws with the end of its log when the process is gone. */
+  /** @throws Error with the end of the log if the process has ended */
   assertRunning(): void;
 }
 
 /** Program to start, and the file that gets its output. */
 export interface ProgramOptions {
   readonly name: string;
-  /** A .ts file and its arguments. */
+  /** Path of a .ts file, and its arguments. */
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly logFile: string;
-  /** The Node.js that runs it; default: the one of this process. */
+  /** Path of the Node.js that runs it; default: that of this process. */
   readonly node?: string;
 }
 
 const KILL_AFTER_MS = 5000;
 const POLL_MS = 20;
-/** Guards against hanging alone: ten times what the slowest wait takes on an idle machine. */
+/** Timeout that only guards against hanging: ten times the slowest wait on an idle machine. */
 const GIVE_UP_MS = 600_000;
 
-/** Ends the program when this process is gone, even if it was killed. */
+/** Preloaded module that ends the program when this process ends, even if it is killed. */
 const EXIT_WITH_PARENT = new URL('exit-with-parent.mjs', import.meta.url).href;
 
-/** Error of a program that has ended, which ends the wait for what it would have done. */
+/** Error of a wait for a program that has ended. */
 export class ProgramEnded extends Error {
   override readonly name = 'ProgramEnded';
 }
@@ -52,9 +52,10 @@ export function startProgram(options: ProgramOptions): Program {
   mkdirSync(dirname(options.logFile), { recursive: true });
   const log = openSync(options.logFile, 'a');
   const child = spawn(options.node ?? process.execPath, ['--import', EXIT_WITH_PARENT, ...options.command], {
-    // Nothing but what is named: a KUBECONFIG of the user's must not leak into an agent.
+    // Only the named variables: a KUBECONFIG of the user must not leak into an agent.
     env: { ...inherited(), ...nodeSettings, ...runMark(), ...options.env },
-    // Nothing is ever written to its input: that it closes says that this process is gone.
+    // Nothing is written to its input. The program ends when it is closed, because this process has
+    // then ended.
     stdio: ['pipe', log, log],
   });
   closeSync(log);
@@ -79,11 +80,7 @@ export function startProgram(options: ProgramOptions): Program {
   };
 }
 
-/**
- * Polls until `probe` gives a value. The end of a program is not waited out.
- *
- * @throws Error with `what` and the last error of `probe` after ten minutes
- */
+/** Polls until `probe` returns a value. Fails at once if the program has ended. */
 export async function until<T>(what: string, probe: () => Promise<T | undefined>, signal: AbortSignal): Promise<T> {
   const deadline = performance.now() + GIVE_UP_MS;
   let last = '';

@@ -1,6 +1,6 @@
 import { messageOf } from '@fso/shared/text';
 /**
- * Runs the demo's steps one after the other, prints a line for each, and keeps the record in
+ * Runs the demo's steps in sequence, prints a line for each, and keeps the results in
  * `.fso/demo.json`.
  */
 
@@ -14,9 +14,7 @@ export interface StepResult {
 
 /** Runs the steps of the demo, and prints each with its time. */
 export interface Runner {
-  /**
-   * Runs a step; `run` returns the text to print. Rejects with {@link StepFailed} when it fails.
-   */
+  /** Runs a step; `run` returns the text to print. Rejects with {@link StepFailed} if it fails. */
   step(name: string, run: () => Promise<string>): Promise<void>;
   readonly results: readonly StepResult[];
 }
@@ -69,8 +67,8 @@ export function summarize(samples: readonly number[]): { median: number; max: nu
 const AIM_MS = 1000;
 
 /**
- * Describes the samples and compares them with the target. A busy machine misses it, which fails
- * nothing.
+ * Describes the samples and compares them with the target. Missing it on a busy machine is no
+ * failure.
  */
 export function compareWithAim(samples: readonly number[]): string {
   const { median, max } = summarize(samples);

@@ -14,8 +14,8 @@ import { bothLocks, measureCommit } from './timeline.ts';
 import type { DemoCluster, World } from './world.ts';
 
 /**
- * Namespaces that the sample policies govern, by cluster; a namespace belongs to its application
- * team, not to the agent.
+ * Namespaces that the sample policies govern, by cluster. They belong to application teams, not to
+ * the agent.
  */
 const NAMESPACES: Readonly<Record<string, readonly string[]>> = {
   us: ['payments', 'customer-data', 'trading-options'],
@@ -55,8 +55,8 @@ export async function createNamespaces(world: World, signal: AbortSignal): Promi
 }
 
 /**
- * Waits until every cluster is connected and has proven the commit in force at the hub; the record
- * of the hub alone is no proof.
+ * Waits until every cluster is connected and has proven the commit in force. The hub's record alone
+ * does not suffice, since a cluster may have disconnected.
  */
 export async function everyClusterProven(world: World, signal: AbortSignal): Promise<string> {
   const look = async (): Promise<readonly ClusterView[] | undefined> => {
@@ -74,7 +74,7 @@ export async function everyClusterProven(world: World, signal: AbortSignal): Pro
   return proven.map(({ name, policies }) => `${name}: ${policies.active} of ${policies.total} policies active`).join(', ');
 }
 
-/** A compliant pod is admitted, scheduled in its region, and runs. */
+/** Checks that a compliant pod is admitted, scheduled in its region, and runs. */
 export async function compliantPod(world: World, signal: AbortSignal): Promise<string> {
   const { kube } = clusterOf(world, 'eu');
   const ref = { namespace: 'finance', name: 'ledger' };
@@ -94,7 +94,7 @@ export async function compliantPod(world: World, signal: AbortSignal): Promise<s
   return `finance/ledger runs on ${nodeName} in ${region}`;
 }
 
-/** A pod that leaves the regions is refused, and the refusal names the policy. */
+/** Checks that a pod outside of the regions is refused, and that the refusal names the policy. */
 export async function violatingPod(world: World, signal: AbortSignal): Promise<string> {
   const { kube } = clusterOf(world, 'eu');
   try {
@@ -107,7 +107,7 @@ export async function violatingPod(world: World, signal: AbortSignal): Promise<s
   throw new Error('the pod was admitted');
 }
 
-/** A Deployment that would make violating pods is admitted with a warning. */
+/** Checks that a Deployment with violating pods is admitted with a warning. */
 export async function warnedDeployment(world: World, signal: AbortSignal): Promise<string> {
   const { kube } = clusterOf(world, 'us');
   const ref = { namespace: 'customer-data', name: 'gateway' };
@@ -130,8 +130,8 @@ export async function warnedDeployment(world: World, signal: AbortSignal): Promi
 }
 
 /**
- * Checks that an administrator cannot strip a namespace of its labels, and that the guard that
- * refuses it comes back after its deletion, which the hub learns.
+ * Checks that an administrator cannot remove the labels of a namespace, and that the guard that
+ * refuses it is restored after its deletion and reported to the hub.
  */
 export async function tamperingAnswered(world: World, signal: AbortSignal): Promise<string> {
   const { kube } = clusterOf(world, 'eu');
@@ -159,8 +159,8 @@ async function refusalOf(request: Promise<unknown>): Promise<string> {
 }
 
 /**
- * Stops the hub and checks that the clusters enforce what they have; {@link hubBack} starts it
- * again.
+ * Stops the hub, and checks that the clusters still enforce their policies. {@link hubBack} starts
+ * it again.
  */
 export async function withoutHub(world: World, signal: AbortSignal): Promise<string> {
   await world.stopHub();
@@ -175,8 +175,9 @@ export async function hubBack(world: World, signal: AbortSignal): Promise<string
 }
 
 /**
- * Pushes a policy that the hub must refuse, sees that nothing changes, and takes it back. @returns
- * why it was refused
+ * Pushes a policy that the hub must refuse, checks that nothing changes, and reverts it.
+ *
+ * @returns the problems for which it was refused
  */
 async function refusedCommit(
   world: World,
@@ -202,14 +203,17 @@ async function refusedCommit(
 const policyText = (spec: string): string =>
   `apiVersion: compliance.federated.io/v1\nkind: SovereignPolicy\nmetadata:\n  name: refused\nspec:\n${spec}`;
 
-/** A broken commit is refused as a whole, with file and line; what was in force stays. */
+/**
+ * Checks that a broken commit is refused as a whole, with file and line, and that the previous one
+ * stays in force.
+ */
 export async function brokenCommit(world: World, signal: AbortSignal): Promise<string> {
   const text = policyText('  targetNamespace: x\n  allowedRegion: [eu-west-1]\n');
   const problems = await refusedCommit(world, { text, push: world.repository.commit }, signal);
   return ['refused:', ...problems.map(({ path, line, column, reason }) => `${path}:${line}:${column} ${reason}`)].join('\n');
 }
 
-/** Pushes a commit that is not signed, which changes nothing. */
+/** Checks that an unsigned commit changes nothing. */
 export async function unsignedCommit(world: World, signal: AbortSignal): Promise<string> {
   if (!world.signed) return 'skipped: there is no ssh-keygen to sign with';
   const { repository } = world;
@@ -226,11 +230,11 @@ export async function unsignedCommit(world: World, signal: AbortSignal): Promise
 }
 
 /**
- * Commits and pushes a change of one policy that is placed on every cluster. @returns the commit
+ * Commits and pushes a change of one policy that applies to every cluster. @returns the commit id
  */
 export async function pushChange(world: World, round: number): Promise<string> {
   const file = await world.repository.git('show', `HEAD:${CHANGED_POLICY}`);
-  // The list alternates, so that every commit changes what the locks enforce.
+  // The regions alternate, so that every commit changes what the locks enforce.
   const regions =
     round % 2 === 0 ? ['ap-southeast-1', 'eu-central-1', 'us-east-1'] : ['ap-southeast-1', 'ap-northeast-1', 'eu-central-1', 'us-east-1'];
   const changed = file.replace(
@@ -240,7 +244,7 @@ export async function pushChange(world: World, round: number): Promise<string> {
   return await world.repository.commit({ [CHANGED_POLICY]: `${changed.trimEnd()}\n` }, `Govern customer-data (${round})`);
 }
 
-/** Commits a change of one policy, and follows it. */
+/** Commits a change of one policy, and measures its progress. */
 export async function followedCommit(world: World, round: number, signal: AbortSignal): Promise<{ ms: number; text: string }> {
   const timeline = await measureCommit(world, () => pushChange(world, round), signal);
   return { ms: timeline.provenMs, text: timeline.text };

@@ -5,7 +5,7 @@ import type { World } from './world.ts';
 
 /** Timeline of one commit; times in ms since `git push` returned. */
 export interface Timeline {
-  /** Every cluster has proven the commit, and the hub knows. */
+  /** Time at which the hub had the proof of every cluster. */
   readonly provenMs: number;
   readonly text: string;
 }
@@ -34,7 +34,7 @@ function createRecord(revision: string) {
       const known = timesOf(cluster.name);
       for (const stage of reached(cluster, revision)) known.set(stage, known.get(stage) ?? ms);
     },
-    /** Time at which the last of the clusters had proven the commit; undefined = not all have. */
+    /** Time at which the last cluster had proven the commit; undefined if not all have. */
     provenMs: (clusters: readonly ClusterView[]): number | undefined => {
       const proven = clusters.map(({ name }) => times.get(name)?.get('proven'));
       return proven.length > 0 && proven.every((ms) => ms !== undefined) ? Math.max(...proven) : undefined;
@@ -48,10 +48,10 @@ function createRecord(revision: string) {
 }
 
 /**
- * Waits until both locks enforce every policy: a cluster whose Gatekeeper does not answer proves a
- * commit by lock 1 alone.
+ * Waits until both locks enforce every policy. While Gatekeeper does not respond, a cluster proves
+ * a commit by lock 1 alone.
  *
- * @throws Error that names the policies of which a lock is not `Enforced`
+ * @throws Error with the policies of which a lock is not `Enforced`
  */
 export async function bothLocks(world: World, signal: AbortSignal): Promise<void> {
   await until('both locks enforce every policy', () => areBothEnforced(world, signal), signal);
@@ -72,9 +72,9 @@ async function areBothEnforced(world: World, signal: AbortSignal): Promise<true>
 }
 
 /**
- * Makes a commit and asks the hub, again and again, how far each cluster is. The time of a stage is
- * when the hub's answer first had it, so it is never too early, and late by one request (a few
- * milliseconds).
+ * Makes a commit, and polls the hub for the progress of each cluster. The time of a stage is that
+ * of the first response with it: never too early, and at most one request (a few milliseconds) too
+ * late.
  *
  * @param commit commits and pushes; resolves with the commit id when `git push` has returned
  */

@@ -11,7 +11,7 @@ import { type GitRepository, makeSigningKey, openGitRepository, type SigningKey 
 import { type GitServer, startGitServer } from './git-server.ts';
 import { type Program, startProgram, until } from './programs.ts';
 
-/** Timeout of requests to the API servers: a busy machine may take its time. */
+/** Timeout of requests to the API servers, long enough for a busy machine. */
 const KUBE_TIMEOUT_MS = 120_000;
 
 const projectRoot = join(import.meta.dirname, '..', '..');
@@ -22,12 +22,15 @@ const FLEET_MARK = 'fleet-of-the-demo';
 
 /** Folders and log of the demo. */
 export interface WorldOptions {
-  /** Clusters live in `<stateDir>/clusters`, everything else of the demo in `<stateDir>/demo`. */
+  /**
+   * Folder of the state: `<stateDir>/clusters` for the clusters, `<stateDir>/demo` for the rest of
+   * the demo.
+   */
   readonly stateDir: string;
   readonly log: (line: string) => void;
-  /** Progress that is rewritten; absent where output is no terminal. */
+  /** Prints progress that is rewritten; absent if the output is no terminal. */
   readonly status?: (line: string) => void;
-  /** More settings of hub and agents. */
+  /** Additional settings of hub and agents. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -38,8 +41,8 @@ export interface DemoCluster extends FleetCluster {
 }
 
 /**
- * Files that the repository holds at first: the registrations of the fleet, and the sample policies
- * and region groups.
+ * Returns the initial files of the repository: the registrations of the fleet, and the sample
+ * policies and region groups.
  */
 export async function initialFiles(clusters: readonly FleetCluster[]): Promise<Record<string, string>> {
   const files: Record<string, string> = {};
@@ -74,17 +77,17 @@ const required = <T>(value: T | undefined, what: string): T => {
   return value;
 };
 
-/** Settings that are chosen before anything starts. */
+/** Settings that are determined before anything starts. */
 interface WorldSetup {
   readonly folder: string;
   readonly apiPort: number;
   readonly agentPort: number;
   readonly signingKey: SigningKey | undefined;
-  /** Whether the fleet is this demo's to end. */
+  /** Whether this demo ends the fleet. */
   readonly ownsFleet: boolean;
 }
 
-/** The parts of the demo, each started by its own step. */
+/** Parts of the demo. Each is started by a step. */
 export class World {
   readonly clusters: DemoCluster[] = [];
   readonly hub: HubClient;
@@ -94,10 +97,10 @@ export class World {
   readonly #setup: WorldSetup;
   readonly #definition = readDefinition(join(import.meta.dirname, '..'));
   readonly #webhookSecret = secret();
-  /** Tokens by cluster; each is spent once its agent has enrolled. */
+  /** Enrolment tokens by cluster. Each is used once. */
   readonly #enrolTokens = new Map<string, string>();
   readonly #programs = new Map<string, Program>();
-  /** Ports by cluster; an agent that starts again has the same. */
+  /** Ports by cluster. A restarted agent keeps its port. */
   readonly #agentPorts = new Map<string, number>();
   #ownsFleet: boolean;
   #git: GitServer | undefined;
@@ -114,7 +117,7 @@ export class World {
   static async open(options: WorldOptions): Promise<World> {
     const { stateDir, log } = options;
     const folder = join(stateDir, 'demo');
-    // A demo that was killed left its fleet: no fleet, or that one, is this demo's to end.
+    // This demo ends the fleet if there was none, or if a killed demo left it.
     const ownsFleet = existsSync(join(folder, FLEET_MARK)) || knownClusters(stateDir).length === 0;
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
@@ -125,7 +128,7 @@ export class World {
     return new World(options, { folder, apiPort, agentPort, signingKey, ownsFleet });
   }
 
-  /** Whether commits are signed, and hub and agents refuse others. */
+  /** Whether commits are signed, and hub and agents refuse unsigned ones. */
   get signed(): boolean {
     return this.#setup.signingKey !== undefined;
   }
@@ -196,13 +199,13 @@ export class World {
     }
   }
 
-  /** Process ids of what runs now: the hub, and the agent of each cluster. */
+  /** Process ids of the running programs: the hub, and the agent of each cluster. */
   pids(): { readonly hub: readonly number[]; readonly agent: readonly number[] } {
     const pidsOf = (names: readonly string[]) => names.flatMap((name) => this.#programs.get(name)?.pid ?? []);
     return { hub: pidsOf(['hub']), agent: pidsOf(this.clusters.map(({ name }) => `agent-${name}`)) };
   }
 
-  /** Base URLs of the agents' listeners, once they were started. */
+  /** Base URLs of the listeners of all agents started so far. */
   agentUrls(): readonly string[] {
     return [...this.#agentPorts.values()].map((port) => `http://127.0.0.1:${port}`);
   }
@@ -212,7 +215,7 @@ export class World {
     await Promise.all(this.clusters.map(({ name }) => this.#stop(`agent-${name}`, 'SIGKILL')));
   }
 
-  /** @throws when one of the programs is gone */
+  /** @throws Error if one of the programs has ended */
   assertRunning(): void {
     for (const program of this.#programs.values()) program.assertRunning();
   }
@@ -222,7 +225,7 @@ export class World {
     await Promise.all([...this.#programs.keys()].map((name) => this.#stop(name)));
     await this.#git?.stop();
     await Promise.all(this.clusters.map(({ kube }) => kube.close()));
-    // A fleet that ran before stays: the demo did not start it.
+    // A fleet that the demo did not start keeps running.
     if (!this.#ownsFleet) return;
     await downFleet({ stateDir, env: process.env, log }, new AbortController().signal);
     await rm(this.#fleetMark, { force: true });
@@ -234,7 +237,7 @@ export class World {
 
   #start(name: string, command: string[], settings: Record<string, string>): void {
     const { folder, signingKey } = this.#setup;
-    /** Hub and agents refuse what this key did not sign. */
+    /** Hub and agents refuse commits that this key did not sign. */
     const trust: Record<string, string> = signingKey === undefined ? {} : { FSO_SIGNERS_FILE: signingKey.allowedSigners };
     const env = { ...settings, ...trust, ...this.#options.env };
     this.#programs.set(name, startProgram({ name, command, env, logFile: join(folder, 'logs', `${name}.log`) }));
@@ -245,7 +248,7 @@ export class World {
     this.#programs.delete(name);
   }
 
-  /** The hub may still be starting. */
+  /** Returns the enrolment token of a cluster. Waits for the hub, which may still be starting. */
   async #enrolTokenOf(cluster: string): Promise<string> {
     const known = this.#enrolTokens.get(cluster);
     if (known !== undefined) return known;

@@ -14,27 +14,27 @@ import { withLock } from '../toolchain/lock.ts';
 import type { Log } from '../toolchain/progress.ts';
 import { ensureTools, toolsProblem } from '../toolchain/tools.ts';
 
-/** Clusters to start, and what starts them. */
+/** Clusters to start, and their provider. */
 export interface UpFleetOptions extends UpOptions {
   readonly clusters: readonly FleetCluster[];
   readonly provider: (typeof PROVIDERS)[number];
 }
 
-/** Cluster that runs, and how to reach it. */
+/** Running cluster, with its kubeconfig. */
 export interface UpCluster {
   readonly name: string;
   readonly kubeconfig: string;
-  /** Whether this call started it; false when it was up already. */
+  /** Whether this call started it; false if it was already running. */
   readonly started: boolean;
 }
 
 const providerOf = (name: ProviderName, env: Environment): Provider => (name === 'kind' ? createKindProvider(env) : createLocalProvider());
 
 /**
- * Chooses what runs the clusters. `auto`: control planes as processes where their programs are
- * there or can be had; kind where only Docker is there.
+ * Chooses the provider of the clusters. With `auto`: local processes if their programs are
+ * available or can be installed, else kind if Docker is running.
  *
- * @throws CommandError that says what is missing where neither can be
+ * @throws CommandError with the missing requirements if neither is possible
  */
 export async function chooseProvider(
   options: Pick<UpFleetOptions, 'provider' | 'env' | 'log'>,
@@ -69,8 +69,7 @@ const forCluster =
     log(`${name}: ${line}`);
 
 /**
- * Starts the clusters at once, or what of them is missing. Those that did start stay up when
- * another fails.
+ * Starts the clusters in parallel, or their missing parts. If one fails, the others keep running.
  */
 export async function upFleet(options: UpFleetOptions, signal: AbortSignal): Promise<UpCluster[]> {
   const stateDir = resolve(options.stateDir);
@@ -95,7 +94,7 @@ export async function upFleet(options: UpFleetOptions, signal: AbortSignal): Pro
   return withLock(lockFile(stateDir), work, (pid) => options.log(`waiting for process ${pid}, which changes the fleet`), signal);
 }
 
-/** Names of the clusters that left something on disk. */
+/** Returns the names of the clusters with state on disk. */
 export function knownClusters(stateDir: string): string[] {
   try {
     return readdirSync(join(stateDir, 'clusters')).sort();
@@ -104,10 +103,10 @@ export function knownClusters(stateDir: string): string[] {
   }
 }
 
-/** Clusters to end, with everything that they left. */
+/** Clusters to end and remove. */
 export interface DownFleetOptions {
   readonly stateDir: string;
-  /** Absent = every cluster that left something. */
+  /** Absent for every cluster with state on disk. */
   readonly clusters?: readonly string[];
   readonly env: Environment;
   readonly log: Log;
@@ -117,13 +116,13 @@ function recordedProvider(stateDir: string, cluster: string): ProviderName {
   try {
     return readAnyState(clusterPaths(stateDir, cluster))?.provider ?? 'local';
   } catch {
-    // What cannot be read was cut off while it was written by the local provider; its processes
-    // carry a mark.
+    // An unreadable state was interrupted while the local provider wrote it. Its processes are
+    // found by their environment.
     return 'local';
   }
 }
 
-/** Ends clusters and removes what they left on disk; @returns their names. */
+/** Ends clusters and removes their files. @returns their names */
 export async function downFleet(options: DownFleetOptions, signal: AbortSignal): Promise<string[]> {
   const stateDir = resolve(options.stateDir);
   const known = knownClusters(stateDir);
@@ -139,7 +138,7 @@ export async function downFleet(options: DownFleetOptions, signal: AbortSignal):
   return names;
 }
 
-/** Real control planes as processes of this machine. */
+/** Creates the provider that runs control planes as processes on this machine. */
 function createLocalProvider(): Provider {
   let tools: Readonly<Record<string, string>> | undefined;
   let started = 0;

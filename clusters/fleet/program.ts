@@ -22,11 +22,11 @@ export interface ProgramContext {
   readonly definition: readonly FleetCluster[];
   readonly defaultStateDir: string;
   readonly env: Environment;
-  /** Results: standard output. */
+  /** Prints results, on standard output. */
   readonly out: Log;
-  /** Progress: standard error. */
+  /** Prints progress, on standard error. */
   readonly log: Log;
-  /** Progress that is rewritten, on a terminal. */
+  /** Prints progress that is rewritten, on a terminal. */
   readonly status?: Log;
   readonly signal: AbortSignal;
 }
@@ -87,7 +87,7 @@ async function status(flags: { stateDir: string; output: string }, context: Prog
   context.out(flags.output === 'json' ? JSON.stringify(clusters, undefined, 2) : renderStatus(clusters));
 }
 
-/** The kubectl of PATH, else one of the version of the clusters. */
+/** Finds kubectl on PATH, else installs the one of the clusters' version. */
 async function findKubectl(context: ProgramContext): Promise<string> {
   const onPath = (context.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, 'kubectl'));
   const found = onPath.find((file) => existsSync(file));
@@ -107,7 +107,7 @@ async function kubectl(cluster: string, args: readonly string[], flags: { stateD
 }
 
 /**
- * Compares the checksums of releases with what the upstreams have; for those who change a version.
+ * Compares the checksums of releases with those of the upstreams. Used when a version is changed.
  */
 async function pins(context: ProgramContext): Promise<void> {
   const modules = [...LOCAL_TOOLS, KUBECTL_TOOL, KIND_TOOL];

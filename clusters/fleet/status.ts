@@ -12,7 +12,7 @@ export interface ClusterStatus {
   /** Ready nodes by region. */
   readonly nodes: Readonly<Record<string, number>>;
   readonly kubeconfig: string;
-  /** Reason for which it does not answer. */
+  /** Reason why the cluster does not respond. */
   readonly error?: string;
 }
 
@@ -53,7 +53,7 @@ async function askCluster(name: string, state: AnyClusterState, kubeconfig: stri
   }
 }
 
-/** Status of each cluster now; those that were never started are `down`. */
+/** Returns the current status of each cluster; `down` for those that were never started. */
 export function fleetStatus(stateDir: string, names: readonly string[]): Promise<ClusterStatus[]> {
   return Promise.all(
     names.map(async (name): Promise<ClusterStatus> => {

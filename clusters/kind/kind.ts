@@ -9,7 +9,10 @@ import { ensureTools } from '../toolchain/tools.ts';
 
 const run = promisify(execFile);
 
-/** kind puts the name before those of its containers and of the context (`kind-fso-us`). */
+/**
+ * Returns kind's name of a cluster, which is the prefix of its containers and part of its context
+ * (`kind-fso-us`).
+ */
 export const kindName = (cluster: string): string => `fso-${cluster}`;
 
 /** Arguments of `kind` that create a cluster. */
@@ -49,17 +52,17 @@ async function succeeds(command: string, args: readonly string[], env: Environme
   }
 }
 
-/** Whether a Docker engine answers. (The `docker` command alone does not show that.) */
+/** Whether a Docker engine responds. The `docker` command alone does not show that. */
 export const dockerRuns = (env: Environment): Promise<boolean> => succeeds('docker', ['info'], env);
 
-/** The `kind` of PATH, else one built from its Go module. */
+/** Finds `kind` on PATH, else builds it from its Go module. */
 export async function findKind(env: Environment, log: Log, signal: AbortSignal): Promise<string> {
   if (await succeeds('kind', ['version'], env)) return 'kind';
   const folders = await ensureTools({ env, log, modules: [KIND_TOOL] }, signal);
   return join(folders[KIND_TOOL.name] ?? '', 'kind');
 }
 
-/** Runs kind; its errors carry its output. */
+/** Runs kind. @throws CommandError with its output */
 export async function runKind(kind: string, args: readonly string[], env: Environment, signal: AbortSignal): Promise<string> {
   try {
     const { stdout } = await run(kind, [...args], { env: { ...env }, signal });

@@ -21,7 +21,7 @@ interface Deployment extends ApiObject {
   readonly spec: { readonly template: { readonly spec: { readonly containers: readonly Container[] } } };
 }
 
-/** The manifest with another audit interval in the Deployment that audits. */
+/** Returns the manifest with another audit interval. */
 export function withAuditInterval(manifest: readonly ApiObject[], seconds: number): ApiObject[] {
   return manifest.map((object) => {
     if (object.kind !== 'Deployment' || object.metadata.name !== 'gatekeeper-audit') return object;
@@ -34,7 +34,7 @@ export function withAuditInterval(manifest: readonly ApiObject[], seconds: numbe
   });
 }
 
-/** Installs Gatekeeper as its project ships it and waits until its Deployments are available. */
+/** Installs Gatekeeper from its own manifest, and waits until its Deployments are available. */
 async function installInCluster(api: SetupApi, manifest: readonly ApiObject[], signal: AbortSignal): Promise<void> {
   for (const object of manifest.filter(({ kind }) => FIRST.has(kind))) await api.apply(objectPath(object), object);
   for (const object of manifest.filter(({ kind }) => !FIRST.has(kind))) await api.apply(objectPath(object), object);
@@ -63,7 +63,10 @@ async function installGatekeeper(kubeconfig: string, options: UpOptions, signal:
   }
 }
 
-/** Clusters as Docker containers, made by kind (https://kind.sigs.k8s.io). */
+/**
+ * Creates the provider that runs clusters as Docker containers, with kind
+ * (https://kind.sigs.k8s.io).
+ */
 export function createKindProvider(env: Environment): Provider {
   let kind: string | undefined;
   const command = async (log: (line: string) => void, signal: AbortSignal): Promise<string> => {
@@ -81,7 +84,7 @@ export function createKindProvider(env: Environment): Provider {
       const exists = listsCluster(await runKind(program, ['get', 'clusters'], env, signal), cluster.name);
       if (exists && existsSync(paths.kubeconfig)) return false;
       makeFolders(paths);
-      // Before the cluster is made, so that `down` finds it after a crash.
+      // Written before the cluster is created, so that `down` finds it after a crash.
       writeState(paths, {
         version: 1,
         provider: 'kind',

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { readKubeconfig } from './pki/kubeconfig.ts';
 
-/** An object as the API server takes and gives it. */
+/** Object of the Kubernetes API. */
 export interface ApiObject {
   readonly apiVersion: string;
   readonly kind: string;
@@ -15,7 +15,7 @@ export interface ApiObject {
   readonly [key: string]: unknown;
 }
 
-/** Answer of an API server other than success. */
+/** Error response of an API server. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
@@ -39,7 +39,7 @@ export function collectionPath(object: ApiObject): string {
 /** Path of an object at the API server. */
 export const objectPath = (object: ApiObject): string => `${collectionPath(object)}/${object.metadata.name}`;
 
-/** The objects of a YAML file with several documents. */
+/** Parses the objects of a YAML text with several documents. */
 export function parseManifest(manifest: string): ApiObject[] {
   return manifest
     .split(/^---\s*$/m)
@@ -61,11 +61,11 @@ function messageOf(answer: string): string {
 const RETRIES = 5;
 const FIRST_DELAY_MS = 200;
 
-// An answer below 500 says what is wrong with the request; everything else may be a busy machine.
+// A status below 500 means an invalid request. Other errors may be due to a busy machine.
 const isFinal = (error: unknown): boolean => error instanceof ApiError && error.status < 500 && error.status !== 429;
 
 /**
- * Repeats a request where a busy API server does not answer, or asks to try again; not after an
+ * Retries a request while a busy API server does not respond or asks to retry. Stops after an
  * abort.
  */
 export async function retrying<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
@@ -80,9 +80,9 @@ export async function retrying<T>(work: () => Promise<T>, signal?: AbortSignal):
 }
 
 /**
- * Opens a client for as much of the API as setting a cluster up takes, by a kubeconfig that this
- * package wrote; the server's certificate is verified. (A client for programs, with watches, is
- * `@fso/shared/kube`; here the start of a cluster must not wait for half a second of imports.)
+ * Opens a client with the few API calls that setting up a cluster needs, from a kubeconfig that
+ * this package wrote. The server's certificate is verified. `@fso/shared/kube` is the client for
+ * programs, with watches, but its imports would delay the start of a cluster by half a second.
  */
 export function openApi(kubeconfig: string, options: { timeoutMs?: number; signal?: AbortSignal } = {}) {
   const { timeoutMs = TIMEOUT_MS, signal } = options;
@@ -92,7 +92,7 @@ export function openApi(kubeconfig: string, options: { timeoutMs?: number; signa
     const headers = body === undefined ? {} : { 'content-type': contentType };
     const outgoing = request(new URL(path, server), { agent, method, timeout: timeoutMs, headers });
     outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer within ${timeoutMs / 1000} s: ${method} ${path}`)));
-    // A connection that breaks after a timeout tells of a second error, which must not end the
+    // A connection that breaks after a timeout emits a second error, which must not end the
     // program.
     outgoing.on('error', () => undefined);
     outgoing.end(body === undefined ? undefined : JSON.stringify(body));
@@ -102,7 +102,7 @@ export function openApi(kubeconfig: string, options: { timeoutMs?: number; signa
     if (status >= 400) throw new ApiError(status, `${method} ${path}: ${status} ${messageOf(answer)}`);
     return response.headers['content-type']?.includes('json') ? JSON.parse(answer) : (answer as T);
   };
-  /** Server-side apply, taking over what others own. */
+  /** Applies an object server-side, and takes over fields of other owners. */
   const apply = async (path: string, body: ApiObject): Promise<void> => {
     await retrying(() => send('PATCH', `${path}?fieldManager=fso-fleet&force=true`, body, 'application/apply-patch+yaml'), signal);
   };
@@ -130,8 +130,8 @@ export const hasCondition = ({ status }: Conditions, wanted: string): boolean =>
   status?.conditions?.some((condition) => condition.type === wanted && condition.status === 'True') ?? false;
 
 /**
- * Whether Gatekeeper refuses a label that it refuses on any namespace but its own: a dry run that
- * passes was not seen by it.
+ * Whether Gatekeeper is called at admission. The dry run sets a label that Gatekeeper refuses on
+ * any namespace but its own.
  */
 export async function isEnforcing(api: SetupApi): Promise<boolean> {
   const metadata = { name: 'fso-fleet-gatekeeper-probe', labels: { 'admission.gatekeeper.sh/ignore': 'probe' } };

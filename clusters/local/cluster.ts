@@ -13,28 +13,30 @@ import { type Context, Supervisor } from './supervisor.ts';
 /** Options of the start of a local cluster. */
 export interface LocalClusterOptions {
   readonly name: string;
-  /** The cluster lives in `<stateDir>/clusters/<name>`. */
+  /** Parent of the cluster's folder, `<stateDir>/clusters/<name>`. */
   readonly stateDir: string;
-  /** Regions of the nodes; each gets two. */
+  /** Regions of the nodes, with two nodes each. */
   readonly regions: readonly string[];
   readonly gatekeeper: boolean;
-  /** Seconds between Gatekeeper's audits. Default 60, as Gatekeeper's own. */
+  /** Seconds between Gatekeeper's audits. Default 60, like Gatekeeper's own. */
   readonly gatekeeperAuditSeconds?: number;
-  /** More flags of the API server, e.g. for an audit log. */
+  /** Additional flags of the API server, e.g. for an audit log. */
   readonly apiServerArgs?: readonly string[];
   /**
-   * `parent` (default): the cluster ends with this process, however that ends. `detached`: it keeps
-   * running until `fleet down`.
+   * Lifetime of the cluster. `parent` (default): it ends with this process, however that ends.
+   * `detached`: it runs until `fleet down`.
    */
   readonly lifetime?: 'parent' | 'detached';
-  /** First of eight ports in a row; absent = free ones are picked. */
+  /** First of eight consecutive ports; absent to pick free ones. */
   readonly basePort?: number;
   readonly log?: Log;
-  /** Folders of the tools; absent = the user's cache, built now where they are missing. */
+  /** Folders of the tools; absent for the user's cache, where missing tools are built now. */
   readonly tools?: ToolFolders;
 }
 
-/** The state of a cluster that was started before, or of a new one with ports claimed for it. */
+/**
+ * Returns the state of a cluster that was started before, or of a new one with newly claimed ports.
+ */
 async function openState(options: LocalClusterOptions, paths: ClusterPaths): Promise<{ state: ClusterState; claim?: PortClaim }> {
   makeFolders(paths);
   const known = readState(paths);
@@ -65,24 +67,24 @@ function clusterOf(context: Context, api: SetupApi, started: boolean, release: (
     server: serverUrl(state),
     /** Folder of the cluster's log files. */
     logs: paths.logs,
-    /** Whether this call started any process; false when all of them ran already. */
+    /** Whether this call started any process; false if all were running. */
     started,
-    /** Installs Gatekeeper where it is not, and returns once it enforces. */
+    /** Installs Gatekeeper if it is missing, and returns once it enforces. */
     startGatekeeper: () => startGatekeeper(context, api),
-    /** Its webhook configurations stay, as after a crash. */
+    /** Stops Gatekeeper. Its webhook configurations stay, as after a crash. */
     stopGatekeeper: (signal: NodeJS.Signals = 'SIGTERM') => kill('gatekeeper', signal),
     restartGatekeeper: async () => {
       await kill('gatekeeper', 'SIGTERM');
       await startGatekeeper(context, api);
     },
     kill,
-    /** Starts a component that was killed and returns when it is ready. */
+    /** Starts a component that was killed, and returns when it is ready. */
     start: async (component: Component) => {
       if (component === 'gatekeeper') return startGatekeeper(context, api);
       await supervisor.start(component);
       await apiReady(context, api);
     },
-    /** Ends the API server and starts it with these in the place of `apiServerArgs`. */
+    /** Restarts the API server with these flags instead of `apiServerArgs`. */
     restartApiServer: async (args: readonly string[]) => {
       await kill('apiserver', 'SIGTERM');
       state.apiServerArgs = [...args];
@@ -90,7 +92,8 @@ function clusterOf(context: Context, api: SetupApi, started: boolean, release: (
       await apiReady(context, api);
     },
     /**
-     * Kubeconfig of a user by client certificate; without RBAC of its own it may do almost nothing.
+     * Creates the kubeconfig of a user with a client certificate. Without RBAC the user may do
+     * almost nothing.
      */
     createUserKubeconfig: async (user: string, groups: readonly string[] = []) => {
       const file = join(paths.users, `${encodeURIComponent(user)}.kubeconfig`);
@@ -108,13 +111,10 @@ function clusterOf(context: Context, api: SetupApi, started: boolean, release: (
   };
 }
 
-/** A running cluster: real control plane, nodes played by kwok. */
+/** Running cluster: a real control plane, with nodes simulated by kwok. */
 export type LocalCluster = Readonly<ReturnType<typeof clusterOf>>;
 
-/**
- * Starts a cluster, or what is missing of one that was started before, and returns when all of it
- * is ready.
- */
+/** Starts a cluster, or its missing processes, and returns when all of it is ready. */
 export async function startLocalCluster(options: LocalClusterOptions, signal: AbortSignal): Promise<LocalCluster> {
   const log = options.log ?? (() => {});
   const stateDir = resolve(options.stateDir);
@@ -134,7 +134,7 @@ export async function startLocalCluster(options: LocalClusterOptions, signal: Ab
     writeState(paths, state);
     return clusterOf(context, api, JSON.stringify(state.processes) !== before, ended);
   } catch (error) {
-    // A detached cluster that ran before this call keeps what it has.
+    // A detached cluster that was running before this call keeps its processes.
     if (claim || options.lifetime !== 'detached') await endCluster(paths);
     ended();
     throw error;

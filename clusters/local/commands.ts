@@ -12,18 +12,18 @@ export interface CommandLine {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Tools, files and ports from which the commands of a cluster are made. */
+/** Tools, files and ports for the commands of a cluster. */
 export interface CommandContext {
   readonly tools: ToolFolders;
   readonly paths: ClusterPaths;
   readonly state: ClusterState;
 }
 
-/** Name under which Gatekeeper, a process here, reports its status. */
+/** Name under which the Gatekeeper process reports its status. */
 export const GATEKEEPER_POD = 'gatekeeper-local';
 export const GATEKEEPER_NAMESPACE = 'gatekeeper-system';
 
-/** A file of a tool module's folder. */
+/** Returns the path of a file in the folder of a tool module. */
 export const programFile = (context: Pick<CommandContext, 'tools'>, module: string, name: string): string =>
   join(context.tools[module] ?? '', name);
 const local = (port: number, scheme = 'https'): string => `${scheme}://127.0.0.1:${port}`;
@@ -50,8 +50,8 @@ function etcd(context: CommandContext): CommandLine {
       `--peer-trusted-ca-file=${pki('etcd-ca.crt')}`,
       `--peer-cert-file=${pki('etcd.crt')}`,
       `--peer-key-file=${pki('etcd.key')}`,
-      // A power cut may lose the cluster: it holds nothing that `up` does not make again. The end
-      // of a process loses nothing.
+      // A power cut may lose the cluster, which `up` can create again. The end of a process loses
+      // nothing.
       '--unsafe-no-fsync',
       '--log-level=warn',
     ],
@@ -81,7 +81,7 @@ function apiServer(context: CommandContext): CommandLine {
       `--service-account-key-file=${pki('service-accounts.pub')}`,
       `--service-account-signing-key-file=${pki('service-accounts.key')}`,
       '--service-cluster-ip-range=10.96.0.0/16',
-      // No pod could reach 127.0.0.1 of the host through the `kubernetes` service.
+      // Pods could not reach the host's 127.0.0.1 through the `kubernetes` service.
       '--endpoint-reconciler-type=none',
       '--allow-privileged=true',
       '--profiling=false',
@@ -97,7 +97,7 @@ function controllerManager(context: CommandContext): CommandLine {
     command: programFile(context, 'kubernetes', 'kube-controller-manager'),
     args: [
       `--kubeconfig=${programKubeconfig(paths, 'controller-manager')}`,
-      // Each controller under its own name, as on a real cluster: policies tell them apart.
+      // Each controller has its own user, as on a real cluster: policies distinguish them.
       '--use-service-account-credentials=true',
       `--service-account-private-key-file=${pki('service-accounts.key')}`,
       `--root-ca-file=${pki('ca.crt')}`,
@@ -105,7 +105,7 @@ function controllerManager(context: CommandContext): CommandLine {
       `--cluster-signing-key-file=${pki('ca.key')}`,
       '--leader-elect=false',
       '--secure-port=0',
-      // The defaults (20 a second) make a thousand namespaces wait for their ServiceAccounts.
+      // With the defaults (20 a second), a thousand namespaces wait for their ServiceAccounts.
       '--kube-api-qps=200',
       '--kube-api-burst=400',
       '--profiling=false',
@@ -139,7 +139,7 @@ function gatekeeper(context: CommandContext): CommandLine {
   const { paths, state } = context;
   return {
     command: programFile(context, 'gatekeeper', 'gatekeeper'),
-    // No --operation: one process does all that its deployments do on a real cluster.
+    // No --operation: one process does the work of all deployments of a real cluster.
     args: [
       `--kubeconfig=${programKubeconfig(paths, 'gatekeeper')}`,
       '--disable-cert-rotation',
@@ -173,12 +173,11 @@ const COMMANDS: Readonly<Record<Component, (context: CommandContext) => CommandL
   gatekeeper,
 };
 
-/** Command line that starts a program of the cluster. */
+/** Returns the command line that starts a program of the cluster. */
 export const commandLine = (component: Component, context: CommandContext): CommandLine => COMMANDS[component](context);
 
 /**
- * Configuration of the scheduler (kubescheduler.config.k8s.io/v1), whose flags for this are
- * deprecated.
+ * Configuration of the scheduler (kubescheduler.config.k8s.io/v1). The flags for it are deprecated.
  */
 export const schedulerConfiguration = (paths: ClusterPaths): object => ({
   apiVersion: 'kubescheduler.config.k8s.io/v1',

@@ -4,7 +4,7 @@ import { GATEKEEPER_NAMESPACE, GATEKEEPER_POD } from './commands.ts';
 const RBAC_KINDS = new Set(['ServiceAccount', 'Role', 'ClusterRole', 'RoleBinding', 'ClusterRoleBinding']);
 const WEBHOOK_KINDS = new Set(['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration']);
 
-/** Objects of Gatekeeper's manifest, in the order in which they are applied. */
+/** Objects of Gatekeeper's manifest, in the order of their installation. */
 export interface GatekeeperObjects {
   readonly namespaces: readonly ApiObject[];
   readonly definitions: readonly ApiObject[];
@@ -20,9 +20,7 @@ interface Webhook {
   readonly clientConfig: ClientConfig;
 }
 
-/**
- * A webhook that the API server calls by address: Gatekeeper runs beside the cluster, not in it.
- */
+/** Makes the API server call a webhook by URL, because Gatekeeper runs outside of the cluster. */
 function byAddress(configuration: ApiObject, port: number, authority: string): ApiObject {
   const webhooks = (configuration['webhooks'] as Webhook[]).map((webhook) => ({
     ...webhook,
@@ -35,8 +33,8 @@ function byAddress(configuration: ApiObject, port: number, authority: string): A
 }
 
 /**
- * Selects what a process outside the cluster needs of Gatekeeper's own manifest; its Deployments,
- * Service and Secret are left out.
+ * Selects the objects of Gatekeeper's manifest that a process outside of the cluster needs.
+ * Deployments, Service and Secret are left out.
  */
 export function gatekeeperObjects(manifest: readonly ApiObject[], port: number, authority: string): GatekeeperObjects {
   return {
@@ -48,8 +46,8 @@ export function gatekeeperObjects(manifest: readonly ApiObject[], port: number, 
 }
 
 /**
- * The Pod that owns what Gatekeeper writes about itself (`status.byPod`); Gatekeeper looks it up by
- * POD_NAME. The namespace demands Pod Security "restricted".
+ * Pod that owns the status that Gatekeeper writes about itself (`status.byPod`). Gatekeeper finds
+ * it by POD_NAME. Its namespace enforces the Pod Security level "restricted".
  */
 export const GATEKEEPER_POD_OBJECT: ApiObject = {
   apiVersion: 'v1',

@@ -13,22 +13,22 @@ export interface ClusterPorts {
 }
 
 /**
- * Ports of a block; the last one is held while the cluster starts, so that no other start takes the
+ * Ports in a block. The last one is held while the cluster starts, so that no other start takes the
  * block.
  */
 export const BLOCK = 8;
-// Both below the range from which systems take ports for outgoing connections (Linux 32768, macOS
-// 49152): a process that is restarted must find its port free again.
+// Both ranges are below the ephemeral ports (Linux 32768, macOS 49152), so that a restarted process
+// finds its port free.
 /** Ports of single programs. */
 const SINGLE = { lowest: 12_000, highest: 19_999 };
 const LOWEST = 20_000;
 const BLOCKS = 1_500;
 const ATTEMPTS = 200;
 
-/** Block of ports that no other cluster of this machine takes meanwhile. */
+/** Block of ports that no other cluster on this machine takes meanwhile. */
 export interface PortClaim {
   readonly ports: ClusterPorts;
-  /** Lets the block go; to be called when every process listens. */
+  /** Releases the block. Call it when every process listens. */
   release(): Promise<void>;
 }
 
@@ -42,9 +42,9 @@ const listen = (port: number): Promise<Server> =>
 const close = (server: Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
 
 /**
- * Tries whether a port is free.
+ * Checks whether a port is free.
  *
- * @returns why the port cannot be listened on; undefined when it can.
+ * @returns reason why the port cannot be listened on; undefined if it can
  */
 export async function portProblem(port: number): Promise<string | undefined> {
   try {
@@ -55,7 +55,7 @@ export async function portProblem(port: number): Promise<string | undefined> {
   }
 }
 
-/** Whether something accepts connections there. */
+/** Whether a process accepts connections on a port. */
 export const isListening = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' });
@@ -113,10 +113,10 @@ export async function claimPorts(base?: number): Promise<PortClaim> {
 }
 
 /**
- * A port of 127.0.0.1 that is free now. The system gives it to no other program, so that a program
- * that is restarted finds it free again.
+ * Finds a free port on 127.0.0.1. The system does not use it for outgoing connections, so that a
+ * restarted program finds it free again.
  *
- * @throws Error when none was found
+ * @throws Error if none was found
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {

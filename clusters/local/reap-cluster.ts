@@ -1,6 +1,6 @@
 /**
- * Ends a cluster once the process that started it has exited: that process holds the other end of
- * this one's standard input, and the operating system closes it however the process ends.
+ * Ends a cluster once the process that started it has ended. That process holds the other end of
+ * this one's standard input, which the operating system closes in any case.
  *
  *   node reap-cluster.ts <state folder> <cluster>
  */

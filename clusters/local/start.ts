@@ -29,8 +29,7 @@ async function established(context: Context, api: SetupApi, definition: ApiObjec
 }
 
 /**
- * The Pod is created once: it must not change, and a pod that is there serves as well after a
- * restart.
+ * Creates Gatekeeper's Pod if it is missing. It must not change, and can be reused after a restart.
  */
 async function ensurePod(api: SetupApi): Promise<void> {
   try {
@@ -41,8 +40,8 @@ async function ensurePod(api: SetupApi): Promise<void> {
 }
 
 /**
- * Puts into the cluster all that Gatekeeper expects there, except what calls it: it does not run
- * yet.
+ * Installs all objects that Gatekeeper expects in the cluster, except the webhooks that call it,
+ * because it does not run yet.
  */
 async function installGatekeeper(context: Context, api: SetupApi): Promise<void> {
   const objects = objectsOf(context);
@@ -59,8 +58,8 @@ async function isGatekeeperReady(healthPort: number): Promise<boolean> {
 }
 
 /**
- * Waits until Gatekeeper is ready, points the API server to it, and waits until the API server asks
- * it.
+ * Waits until Gatekeeper is ready, registers its webhooks, and waits until the API server calls
+ * them.
  */
 async function waitForGatekeeper(context: Context, api: SetupApi): Promise<void> {
   const { supervisor, state } = context;
@@ -72,8 +71,8 @@ async function waitForGatekeeper(context: Context, api: SetupApi): Promise<void>
 const NODES_PER_REGION = ['a', 'b'];
 
 /**
- * Nodes of a region, as a cloud's node controller would label them. Nothing runs on them: kwok
- * plays their kubelets. Their sizes are such that capacity never decides where a pod lands.
+ * Nodes of a region, labelled as by a cloud's node controller. kwok simulates their kubelets. They
+ * are large enough that capacity never decides where a pod is scheduled.
  */
 function nodesOf(regions: readonly string[]): ApiObject[] {
   return regions.flatMap((region) =>
@@ -101,8 +100,8 @@ function nodesOf(regions: readonly string[]): ApiObject[] {
 }
 
 /**
- * Rights of kwok, after its own manifest: status of nodes and pods, leases of nodes, events; no
- * node's labels.
+ * Rights of kwok, as in its own manifest: status of nodes and pods, leases of nodes, events; no
+ * labels of nodes.
  */
 const KWOK_RULES = [
   { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
@@ -125,7 +124,7 @@ const KWOK_RIGHTS: readonly ApiObject[] = [
   },
 ];
 
-/** Waits until the API server takes requests. */
+/** Waits until the API server accepts requests. */
 export async function apiReady({ supervisor }: Context, api: SetupApi): Promise<void> {
   await supervisor.until('the API server is ready', async () => (await api.send('GET', '/readyz')) === 'ok');
 }
@@ -148,14 +147,14 @@ async function startNodes(context: Context, api: SetupApi): Promise<void> {
 async function startControllers({ paths, supervisor }: Context, api: SetupApi): Promise<void> {
   writeFileSync(join(paths.pki, 'scheduler.yaml'), JSON.stringify(schedulerConfiguration(paths)));
   await Promise.all([supervisor.start('controller-manager'), supervisor.start('scheduler')]);
-  // Without it no pod can be created: the sign that the controllers work.
+  // No pod can be created without it, so it shows that the controllers work.
   await supervisor.until('the default ServiceAccount is there', async () => {
     await api.send('GET', '/api/v1/namespaces/default/serviceaccounts/default');
     return true;
   });
 }
 
-/** Installs Gatekeeper where it is not, and returns once it enforces. */
+/** Installs Gatekeeper if it is missing, and returns once it enforces. */
 export async function startGatekeeper(context: Context, api: SetupApi): Promise<void> {
   context.state.gatekeeper = true;
   await installGatekeeper(context, api);
@@ -165,8 +164,8 @@ export async function startGatekeeper(context: Context, api: SetupApi): Promise<
 }
 
 /**
- * Waits for all parts, also when one fails, which makes the others give up: a caller that then ends
- * the cluster ends all of it, and nothing starts after that. Throws the first failure.
+ * Waits for all parts, even if one fails, which aborts the others. A caller that then ends the
+ * cluster ends all of it, and nothing starts afterwards. Throws the first failure.
  */
 async function allOrNone(parts: readonly Promise<void>[], giveUp: (reason: unknown) => void): Promise<void> {
   const failures: unknown[] = [];
@@ -179,13 +178,13 @@ async function allOrNone(parts: readonly Promise<void>[], giveUp: (reason: unkno
 }
 
 /**
- * Starts what does not run, in the order in which one needs the other, and waits until all of it is
+ * Starts the programs that do not run, in the order of their dependencies, and waits until all are
  * ready.
  */
 export async function startAll(context: Context, api: SetupApi): Promise<void> {
   const { supervisor, state, log, giveUp } = context;
   await supervisor.start('etcd');
-  // An API server that finds no store tries again after a second, then later and later.
+  // Without etcd, the API server would retry with increasing delays.
   await supervisor.until('etcd listens', () => isListening(state.ports.etcd));
   await supervisor.start('apiserver');
   await apiReady(context, api);

@@ -24,11 +24,11 @@ const LocalState = z.object({
 const KindState = z.object({ ...common, provider: z.literal('kind'), gatekeeper: z.boolean() });
 const AnyState = z.discriminatedUnion('provider', [LocalState, KindState]);
 /**
- * State of a local cluster on disk: its programs and their processes. Enough to end it, or to start
- * what is missing.
+ * State of a local cluster on disk: its programs and their processes. It suffices to end the
+ * cluster, or to start its missing programs.
  */
 export type ClusterState = z.infer<typeof LocalState>;
-/** Stored state of a cluster of this or an older version, enough to end it. */
+/** Stored state of a cluster of this or an older version. It suffices to end the cluster. */
 export type AnyClusterState = z.infer<typeof AnyState>;
 
 /** Files and folders of one cluster. */
@@ -55,11 +55,11 @@ export function clusterPaths(stateDir: string, name: string): ClusterPaths {
   };
 }
 
-/** Creates the cluster's folders; only their owner may look into those with keys. */
+/** Creates the cluster's folders. Those with keys are readable by their owner only. */
 export function makeFolders(paths: ClusterPaths): void {
   try {
     mkdirSync(paths.dir, { recursive: true });
-    // Gatekeeper's audit fails, in its log only, while its cache folder is not there.
+    // Without its cache folder, Gatekeeper's audit fails and only logs it.
     const audit = join(paths.data, 'gatekeeper-audit');
     for (const dir of [paths.pki, paths.data, paths.users, audit]) mkdirSync(dir, { recursive: true, mode: 0o700 });
     mkdirSync(paths.logs, { recursive: true });
@@ -71,7 +71,7 @@ export function makeFolders(paths: ClusterPaths): void {
   }
 }
 
-/** Reads the stored state of a cluster of any provider. @returns undefined when there is none. */
+/** Reads the stored state of a cluster of any provider. @returns undefined if there is none */
 export function readAnyState(paths: ClusterPaths): AnyClusterState | undefined {
   let text: string;
   try {
@@ -87,7 +87,7 @@ export function readAnyState(paths: ClusterPaths): AnyClusterState | undefined {
   }
 }
 
-/** State of a local cluster. */
+/** Reads the state of a local cluster. */
 export function readState(paths: ClusterPaths): ClusterState | undefined {
   const state = readAnyState(paths);
   if (state?.provider === 'kind') {

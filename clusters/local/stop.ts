@@ -8,14 +8,14 @@ function recorded(paths: ClusterPaths): ProcessRecord[] {
   try {
     return Object.values(readState(paths)?.processes ?? {});
   } catch {
-    // Not readable: the environment of the processes tells.
+    // Unreadable state: the processes are found by their environment.
     return [];
   }
 }
 
 /**
- * Ends every process of a cluster, recorded or not, and returns how many there were. SIGKILL is
- * enough: what they would write at their end is not needed any more.
+ * Ends every process of a cluster, recorded or not, and returns their number. Uses SIGKILL: no data
+ * of a clean exit is needed.
  */
 export async function endCluster(paths: ClusterPaths): Promise<number> {
   const found = new Map<number, ProcessRecord>();
@@ -24,7 +24,7 @@ export async function endCluster(paths: ClusterPaths): Promise<number> {
   return found.size;
 }
 
-/** Ends a cluster and removes all it left on disk. */
+/** Ends a cluster and removes its files. */
 export async function removeCluster(paths: ClusterPaths): Promise<number> {
   const ended = await endCluster(paths);
   rmSync(paths.dir, { recursive: true, force: true });
@@ -32,8 +32,8 @@ export async function removeCluster(paths: ClusterPaths): Promise<number> {
 }
 
 /**
- * Starts the process that ends the cluster once this one has exited. @returns a function that makes
- * it exit at once
+ * Starts the process that ends the cluster once this process has ended. @returns a function that
+ * ends that process at once
  */
 export function startReaper(stateDir: string, name: string): () => void {
   const child = spawn(process.execPath, [fileURLToPath(new URL('reap-cluster.ts', import.meta.url)), stateDir, name], {
@@ -42,7 +42,7 @@ export function startReaper(stateDir: string, name: string): () => void {
     env: runMark(),
   });
   child.unref();
-  // The reaper may be killed too; a broken pipe to it must not break this process.
+  // The reaper may be killed too. A broken pipe to it must not affect this process.
   child.stdin.on('error', () => {});
   (child.stdin as unknown as { unref(): void }).unref();
   return () => child.stdin.end();

@@ -9,17 +9,17 @@ import { portProblem } from './ports.ts';
 import { type ClusterPaths, type ClusterState, COMPONENTS, type Component, writeState } from './state.ts';
 
 const POLL_MS = 100;
-/** Guards against hanging alone: ten times what the slowest wait takes on an idle machine. */
+/** Timeout that only guards against hanging: ten times the slowest wait on an idle machine. */
 const GIVE_UP_MS = 900_000;
 /**
- * Number of restarts. A kubelet starts a container again without end; a caller that waits here
- * needs the reason why it ends.
+ * Most restarts of a process while waiting. A kubelet restarts without limit, but a waiting caller
+ * needs the reason of the failure.
  */
 const RESTARTS = 3;
 
 /**
- * Variables by which the caller trades memory for processor time: all programs of a cluster are in
- * Go (https://go.dev/doc/gc-guide).
+ * Variables that trade memory for processor time in Go programs, as all programs of a cluster are
+ * (https://go.dev/doc/gc-guide).
  */
 const COLLECTOR_VARIABLES = ['GOGC', 'GOMEMLIMIT'];
 
@@ -46,11 +46,11 @@ export interface SupervisorOptions extends CommandContext {
   readonly log: Log;
 }
 
-/** Starts, watches and ends the processes of one cluster, and keeps the record of them on disk. */
+/** Starts, watches and ends the processes of one cluster, and records them on disk. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #signal: AbortSignal;
-  /** Processes that were started here: only their end is unexpected. */
+  /** Processes that were started here. Only their end is unexpected. */
   readonly #started = new Set<Component>();
   readonly #restarts = new Map<Component, number>();
 
@@ -64,15 +64,15 @@ export class Supervisor {
     return record !== undefined && isAlive(record);
   }
 
-  /** @returns false when it runs already. */
+  /** @returns false if it is already running */
   async start(component: Component): Promise<boolean> {
     const { paths, state, tools } = this.#options;
     if (this.running(component)) return false;
     await this.#assertPortFree(component);
-    // What starts after the end would outlive it.
+    // A process that starts after the end of the cluster would outlive it.
     this.#signal.throwIfAborted();
     const { command, args, env } = commandLine(component, { tools, paths, state });
-    // Nothing else of the user's environment: their KUBECONFIG or proxy is not for these.
+    // No other variables of the user, such as KUBECONFIG or a proxy.
     const environment = {
       ...collectorSettings(),
       PATH: '/usr/bin:/bin',
@@ -99,8 +99,8 @@ export class Supervisor {
   }
 
   /**
-   * Polls until `probe` gives true, for at most 15 minutes. A process that ends meanwhile is
-   * started again, as a kubelet would do; the fourth end is an error with the end of its log.
+   * Polls until `probe` returns true, for at most 15 minutes. Restarts a process that ends
+   * meanwhile, like a kubelet. The fourth end is an error with the end of its log.
    */
   async until(what: string, probe: () => Promise<boolean>): Promise<void> {
     const { paths, state } = this.#options;
@@ -136,7 +136,7 @@ export class Supervisor {
     }
     this.#restarts.set(ended, count);
     log(`${ended} ended while starting, see ${file}; it is started again`);
-    // Several waits see the same end: the first one acts.
+    // Several waits can see the same end, and only the first one restarts.
     this.#started.delete(ended);
     await this.start(ended);
   }
@@ -153,13 +153,13 @@ export class Supervisor {
   }
 }
 
-/** Context in which the steps of a cluster's start run. */
+/** Context of the steps that start a cluster. */
 export interface Context {
   readonly paths: ClusterPaths;
   readonly state: ClusterState;
   readonly tools: ToolFolders;
   readonly supervisor: Supervisor;
   readonly log: Log;
-  /** Aborts what still works on the start. */
+  /** Aborts the remaining steps of the start. */
   readonly giveUp: (reason: unknown) => void;
 }

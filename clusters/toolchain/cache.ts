@@ -7,8 +7,8 @@ import { filesOf, readGoMod, type ToolModule, toolVersion } from './modules.ts';
 const MANIFEST = 'complete.json';
 
 /**
- * Folder that keeps tools between runs (XDG Base Directory Specification: a relative XDG_CACHE_HOME
- * is ignored).
+ * Folder that caches tools between runs (XDG Base Directory Specification: a relative
+ * XDG_CACHE_HOME is ignored).
  */
 export function toolCacheRoot(env: Readonly<Record<string, string | undefined>>): string {
   const xdg = env['XDG_CACHE_HOME'];
@@ -18,8 +18,8 @@ export function toolCacheRoot(env: Readonly<Record<string, string | undefined>>)
 /** Arguments of `go build`, without the output and the packages. */
 export function buildFlags(module: ToolModule): string[] {
   const tags = module.tags === undefined ? [] : ['-tags', module.tags.join(',')];
-  // The linker drops debug information (-w), so the compiler need not produce it: a fifth of the
-  // work.
+  // The linker drops debug information (-w), so the compiler need not produce it. That saves a
+  // fifth of the work.
   return [
     ...tags,
     '-trimpath',
@@ -45,8 +45,8 @@ export function toolFolder(module: ToolModule): string {
 const expected = (module: ToolModule): string[] => [...module.programs, ...Object.keys(filesOf(module))];
 
 /**
- * Writes the manifest, with the size of each file, last: a folder without it, or that differs from
- * it, is incomplete.
+ * Writes the manifest with the size of each file. It is written last: a folder without a manifest,
+ * or that differs from it, is incomplete.
  */
 export function sealFolder(dir: string): void {
   const sizes = Object.fromEntries(readdirSync(dir).map((file) => [file, statSync(join(dir, file)).size]));
@@ -61,7 +61,7 @@ function readSizes(dir: string): Record<string, number> {
   }
 }
 
-/** Whether a folder of the cache has all files of a tool, in the sizes that were written. */
+/** Whether a folder of the cache has all files of a tool, with the recorded sizes. */
 export function isComplete(dir: string, module: ToolModule): boolean {
   const sizes = readSizes(dir);
   return expected(module).every((file) => {

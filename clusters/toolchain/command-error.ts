@@ -1,4 +1,4 @@
-/** An error that a person can act on: its message is complete, and is shown without a stack. */
+/** Error that a user can act on: its message is complete, and is shown without a stack. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
 }

@@ -21,8 +21,8 @@ function isHeld(holder: string): boolean {
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
 /**
- * A hard link is created atomically and never replaces a file: the first process to link holds the
- * lock.
+ * Tries to take the lock. A hard link is created atomically and never replaces a file, so the first
+ * process to link holds the lock.
  */
 function tryLink(candidate: string, file: string): boolean {
   try {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 const clusters = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** A Go module of this repository that declares programs of one upstream as tools. */
+/** Go module of this repository that declares programs of one upstream as tools. */
 export interface ToolModule {
   readonly name: string;
   /** Folder of its go.mod. */
@@ -14,8 +14,8 @@ export interface ToolModule {
   /** Path of the package to build; absent if only files are wanted. */
   readonly package?: string;
   /**
-   * Names of the program. Several names are links to one program, which acts by the name that it is
-   * started with.
+   * Names of the program. Several names are links to one program, which behaves according to the
+   * name it is started with.
    */
   readonly programs: readonly string[];
   /**
@@ -23,7 +23,10 @@ export interface ToolModule {
    * upstream.
    */
   readonly sources?: readonly string[];
-  /** Files of the upstream's module to keep beside the programs: name here → path there. */
+  /**
+   * Files of the upstream's module to keep beside the programs, by name; the value is the path in
+   * the module.
+   */
   readonly files?: Readonly<Record<string, string>>;
   /** Build tags: parts of the upstream to leave out. */
   readonly tags?: readonly string[];
@@ -31,7 +34,8 @@ export interface ToolModule {
   readonly linkerFlags?: (version: string) => readonly string[];
 }
 
-// Kubernetes' own build sets these; without them the API server calls itself v0.0.0-master.
+// Kubernetes' own build sets these. Without them the API server reports v0.0.0-master as its
+// version.
 function kubernetesVersionFlags(version: string): string[] {
   const [major = '', minor = ''] = version.replace(/^v/, '').split('.');
   const variable = 'k8s.io/component-base/version';
@@ -90,7 +94,7 @@ export const KUBECTL_TOOL: ToolModule = {
   linkerFlags: kubernetesVersionFlags,
 };
 
-/** Gatekeeper's manifest alone, for clusters that run its image; needs no build. */
+/** Gatekeeper's manifest only, for clusters that run its image. Needs no build. */
 export const GATEKEEPER_MANIFEST: ToolModule = {
   name: 'gatekeeper-manifest',
   dir: join(clusters, 'local', 'tools', 'gatekeeper'),
@@ -108,7 +112,7 @@ export const KIND_TOOL: ToolModule = {
   programs: ['kind'],
 };
 
-/** The version of `path` that a go.mod requires. */
+/** Returns the version of `path` that a go.mod requires. */
 export function requiredVersion(goMod: string, path: string): string {
   for (const line of goMod.split('\n')) {
     const [first, second, third] = line.trim().split(/\s+/);
@@ -118,7 +122,7 @@ export function requiredVersion(goMod: string, path: string): string {
   throw new Error(`go.mod does not require ${path}`);
 }
 
-/** The Go version that a go.mod requires, e.g. `1.26.0`. */
+/** Returns the Go version that a go.mod requires, e.g. `1.26.0`. */
 export function goDirective(goMod: string): string {
   return /^go\s+(\S+)/m.exec(goMod)?.[1] ?? '1.21';
 }
@@ -126,5 +130,5 @@ export function goDirective(goMod: string): string {
 /** Files that a tool needs beside its program, by name. */
 export const filesOf = ({ files = {} }: ToolModule): Readonly<Record<string, string>> => files;
 export const readGoMod = (module: ToolModule): string => readFileSync(join(module.dir, 'go.mod'), 'utf8');
-/** Version of a tool, as its go.mod requires it. */
+/** Version of a tool, as required by its go.mod. */
 export const toolVersion = (module: ToolModule): string => requiredVersion(readGoMod(module), module.upstream);

@@ -3,11 +3,11 @@ export type Log = (line: string) => void;
 
 const TERMINAL_MS = 1000;
 const LOG_MS = 15_000;
-/** Time before which the rate is not reliable, in ms. */
+/** Time in ms after which the rate is reliable. */
 const GUESS_AFTER_MS = 10_000;
 const GUESS_FROM_SHARE = 0.03;
 
-/** Receives progress: lines that stay, and on a terminal one that is rewritten. */
+/** Receives progress: permanent lines, and on a terminal one that is rewritten. */
 export interface ProgressSink {
   readonly log: Log;
   /** Replaces the last line; an empty line ends that. Absent if the output is not a terminal. */
@@ -20,8 +20,8 @@ const duration = (ms: number): string => {
 };
 
 /**
- * Line that a terminal shows meanwhile: `preparing gatekeeper: 71 % of the first start, about 2 min
- * left`. The estimate uses the rate so far.
+ * Formats the line that a terminal shows: `preparing gatekeeper: 71 % of the first start, about 2
+ * min left`. The estimate uses the rate so far.
  */
 export function progressLine(what: string, share: number, elapsedMs: number): string {
   // The last percent is for uncounted work, such as the end of a link.

@@ -12,7 +12,7 @@ import { Downloader } from './releases/downloader.ts';
 import { downloadTool } from './releases/release-tool.ts';
 import { type Download, downloadFolder, downloadsOf, hostsOf, PINS_FILE, type Pins, readPins } from './releases/releases.ts';
 
-/** Tools to prepare, and the cache that they go to. */
+/** Tools to prepare, and their cache. */
 export interface ToolOptions extends ProgressSink {
   readonly env: Environment;
   readonly modules?: readonly ToolModule[];
@@ -22,18 +22,21 @@ export interface ToolOptions extends ProgressSink {
 const MODES = ['auto', 'download', 'build'] as const;
 type Mode = (typeof MODES)[number];
 
-/** Estimated size of one download until its host reports it; compressed programs are near it. */
+/**
+ * Estimated units of one download until its host reports the size; compressed programs are close to
+ * it.
+ */
 const DOWNLOAD_UNITS = 35;
 const MIB = 1024 ** 2;
 
 /** The source of one tool for the cache. */
 interface Plan {
   readonly module: ToolModule;
-  /** Absent: it is built. */
+  /** Absent if the tool is built. */
   readonly downloads?: readonly Download[];
 }
 
-/** The settings and services that all tools of a call share. */
+/** Settings and services that all tools of a call share. */
 interface ToolContext {
   readonly root: string;
   readonly mode: Mode;
@@ -51,19 +54,18 @@ function modeOf(env: Environment): Mode {
 }
 
 /**
- * Possible folders of a module's tool, the preferred one first. A downloaded and a built tool never
- * share a folder.
+ * Returns the possible folders of a module's tool, the preferred one first. A downloaded and a
+ * built tool never share a folder.
  */
 function foldersOf(module: ToolModule, mode: Mode, downloads: readonly Download[] | string): string[] {
   const released = typeof downloads === 'string' || mode === 'build' ? [] : [downloadFolder(module, downloads)];
   return mode === 'download' ? released : [toolFolder(module), ...released];
 }
 
-/** Fills a folder beside the final one and renames it: the final folder is complete or absent. */
+/** Fills a temporary folder and renames it, so that the final folder is complete or absent. */
 async function install(target: string, module: ToolModule, fill: (dir: string) => Promise<void>): Promise<void> {
   const root = join(target, '..');
-  // Under the module's lock no other process fills one: leftover folders are from an interrupted
-  // start.
+  // This process holds the module's lock, so remaining folders are from an interrupted start.
   for (const left of readdirSync(root).filter((entry) => entry.startsWith(`${module.name}-`) && entry.includes('.building-'))) {
     rmSync(join(root, left), { recursive: true, force: true });
   }
@@ -88,7 +90,7 @@ async function build(module: ToolModule, { root, options, progress }: ToolContex
   const started = performance.now();
   await assertGo(goDirective(readGoMod(module)), options.env);
   progress.begin(name, 'building');
-  // Counted again: the tools before this one compiled some of its packages.
+  // Counted again, because the previous tools have compiled some of its packages.
   progress.expect(name, await buildUnits(module, options.env, signal));
   const advance = (units: number): void => progress.advance(name, units);
   await install(target, module, (dir) => buildTool(module, dir, { env: options.env, advance }, signal));
@@ -133,7 +135,7 @@ async function obtain(plan: Plan, context: ToolContext, signal: AbortSignal): Pr
   }
 }
 
-/** Plans each module, after one request to each host. */
+/** Decides for each module whether to download or build it, after one request to each host. */
 async function planAll(missing: readonly ToolModule[], context: Omit<ToolContext, 'progress'>, signal: AbortSignal): Promise<Plan[]> {
   const { mode, pins, downloader, options } = context;
   if (mode === 'build') return missing.map((module) => ({ module }));
@@ -157,14 +159,15 @@ function makeCache(root: string): void {
   }
 }
 
-/** @returns the folder of a complete tool; undefined: there is none */
+/** @returns the folder of a complete tool; undefined if there is none */
 function findTool(module: ToolModule, { root, mode, pins }: Pick<ToolContext, 'root' | 'mode' | 'pins'>): string | undefined {
   const folders = foldersOf(module, mode, downloadsOf(module, pins)).map((folder) => join(root, folder));
   return folders.find((dir) => isComplete(dir, module));
 }
 
 /**
- * Counts the work for all tools before the first one starts, so that the share is one of the whole.
+ * Counts the work for all tools before the first one starts, so that progress is a share of the
+ * whole.
  */
 async function countUnits(plans: readonly Plan[], { options, progress }: ToolContext, signal: AbortSignal): Promise<void> {
   for (const { module, downloads } of plans) {
@@ -183,13 +186,12 @@ function openContext(options: ToolOptions): Omit<ToolContext, 'progress'> & { re
 }
 
 /**
- * Makes sure that the programs of the modules are in the user's cache. It downloads missing ones
- * from their upstreams' releases if these can be reached and their checksum is pinned, and else
- * builds them, which needs Go.
+ * Ensures that the programs of the modules are in the user's cache. Downloads missing ones from
+ * their upstreams' releases if those are reachable and their checksums are pinned, else builds
+ * them, which needs Go.
  *
- * Settings of `env`: `FSO_TOOLS` (`auto`, `download`, `build`), `FSO_TOOLS_MIRROR` (see
- * {@link Downloader}) and `FSO_TOOLS_PINS` (a file instead of pins.json, for a mirror with other
- * files).
+ * Settings in `env`: `FSO_TOOLS` (`auto`, `download`, `build`), `FSO_TOOLS_MIRROR` (see {@link
+ * Downloader}) and `FSO_TOOLS_PINS` (a file instead of pins.json, for a mirror with other files).
  *
  * @returns folder of each module's programs and files, by module name
  * @throws CommandError with a remedy
@@ -226,10 +228,10 @@ async function prepare(missing: readonly ToolModule[], context: ToolContext, sig
 }
 
 /**
- * Looks whether tools can be had on this machine.
+ * Checks whether tools are available on this machine. Prepares nothing.
  *
- * @returns the reason why tools are unavailable; undefined: they are in the cache, or can be
- * downloaded or built. Prepares nothing.
+ * @returns reason why tools are unavailable; undefined if they are cached, or can be downloaded or
+ * built
  */
 export async function toolsProblem(options: ToolOptions, signal: AbortSignal): Promise<string | undefined> {
   const quiet = { ...options, log: () => {} };

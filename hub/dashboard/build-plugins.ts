@@ -4,8 +4,8 @@ import type { Plugin, Rolldown } from 'vite';
 const MIN_BYTES = 1024;
 const COMPRESSIBLE = /\.(js|css|html|svg|json|txt)$/;
 /**
- * Gzip bytes of script that a first page may take, charts and map apart: they are loaded when they
- * are drawn.
+ * Most gzipped bytes of script for a first page. Charts and map do not count, since they are loaded
+ * when they are drawn.
  */
 const FIRST_LOAD_BYTES = 500 * 1024;
 
@@ -19,7 +19,7 @@ const brotli = (content: Buffer): Buffer =>
 
 const contentOf = (file: Bundle[string]): Buffer => Buffer.from(file.type === 'chunk' ? file.code : file.source);
 
-/** `x.js.br` and `x.js.gz` beside each file, for the hub to serve as they are. */
+/** Writes `x.js.br` and `x.js.gz` beside each file, which the hub serves unchanged. */
 export const precompress = (): Plugin => ({
   name: 'fso-precompress',
   apply: 'build',
@@ -41,7 +41,7 @@ const chunkOf = (bundle: Bundle, name: string): Chunk | undefined => {
   return file?.type === 'chunk' ? file : undefined;
 };
 
-/** A chunk and everything that it imports, and so on. */
+/** Returns the names of a chunk and of all chunks that it imports, directly or indirectly. */
 const closure = (bundle: Bundle, name: string, found = new Set<string>()): Set<string> => {
   const chunk = chunkOf(bundle, name);
   if (chunk === undefined || found.has(name)) return found;
@@ -50,7 +50,9 @@ const closure = (bundle: Bundle, name: string, found = new Set<string>()): Set<s
   return found;
 };
 
-/** Sums the gzipped bytes of the scripts that each page loads first, by the name of its chunk. */
+/**
+ * Returns the gzipped bytes of the scripts that each page loads first, by the name of its chunk.
+ */
 export const firstLoads = (bundle: Bundle): Map<string, number> => {
   const entry = Object.values(bundle).find((file): file is Chunk => file.type === 'chunk' && file.isEntry);
   if (entry === undefined) throw new Error('The build has no entry.');
@@ -68,8 +70,8 @@ export const firstLoads = (bundle: Bundle): Map<string, number> => {
 };
 
 /**
- * Fails a build whose first page is larger than {@link FIRST_LOAD_BYTES}, and writes
- * `first-load.json`: bytes by page.
+ * Fails a build whose first page is larger than {@link FIRST_LOAD_BYTES}. Writes the bytes of each
+ * page to `first-load.json`.
  */
 export const firstLoadBudget = (): Plugin => ({
   name: 'fso-first-load-budget',

@@ -5,13 +5,13 @@ import type { Plugin, Rolldown } from 'vite';
 const FILE = 'third-party-notices.txt';
 const PACKAGES = '/node_modules/';
 const LICENSE_FILES = '**/{LICENSE,LICENCE,NOTICE,COPYING}*';
-/** Endings of files that have a licence's name and are code. */
+/** Extensions of files that are code although they are named like a licence. */
 const CODE = /\.([cm]?[jt]s|json|map)$/;
 const RULE = '='.repeat(80);
 
-/** Something of others in a bundle, with the text that has to go with it. */
+/** Third-party part of a bundle, with the text that must accompany it. */
 export interface Notice {
-  /** Name and version of a package, or what it is. */
+  /** Name and version of a package, or another title. */
   readonly title: string;
   /** SPDX expression. */
   readonly license: string;
@@ -29,22 +29,25 @@ const readManifest = (folder: string): Manifest | undefined => {
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Manifest) : undefined;
 };
 
-/** Folder of the package that a file is of; folders in it may have manifests without versions. */
+/**
+ * Returns the folder of the package that a file belongs to. Folders inside a package may have
+ * manifests without a version.
+ */
 const packageOf = (file: string): string => {
   const folder = dirname(file);
   return readManifest(folder)?.version === undefined ? packageOf(folder) : folder;
 };
 
-/** Files that a bundle is made of: modules with code in it, and files that are copied. */
+/** Returns the files that a bundle contains: modules with code in it, and copied files. */
 const filesOf = (bundle: Rolldown.OutputBundle, root: string): readonly string[] =>
   Object.values(bundle).flatMap((file) =>
     file.type === 'chunk' ? file.moduleIds.map((id) => id.replace(/\?.*$/, '')) : file.originalFileNames.map((name) => join(root, name)),
   );
 
 /**
- * The licence of a package, and the notices and licences of what it contains itself, each once.
+ * Returns the licence of a package, with the notices and licences that it contains, each once.
  *
- * @throws Error where it has none
+ * @throws Error if the package has no licence
  */
 const noticeOf = (folder: string): Notice => {
   const { name, version, license = '' } = readManifest(folder) ?? {};
@@ -58,8 +61,8 @@ const noticeOf = (folder: string): Notice => {
 const format = ({ title, license, text }: Notice): string => `${RULE}\n${title}\nLicense: ${license}\n\n${text.trim()}\n`;
 
 /**
- * Writes `third-party-notices.txt`: a notice for each package that has code or files in the bundle,
- * then those given.
+ * Writes `third-party-notices.txt`: a notice for each package with code or files in the bundle,
+ * then the given ones.
  */
 export const thirdPartyNotices = (others: readonly Notice[] = []): Plugin => {
   let root: string;

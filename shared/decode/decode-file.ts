@@ -14,12 +14,12 @@ import { type DocumentKind, FOLDERS, folderOf, isScopeName, nameOf, type PolicyD
 import type { DecodeLimits, Sourced, SourceFile, SourceLocation, SourceProblem } from './types.ts';
 import { readYamlFile, type ValuePath, type YamlDocument } from './yaml/yaml-file.ts';
 
-/** A document with the means to say where a part of it stands. */
+/** Decoded document that can locate its parts in its file. */
 export interface DecodedDocument extends Sourced<PolicyDocument> {
   locate(path: ValuePath, part?: 'key' | 'value'): SourceLocation;
 }
 
-/** Documents of one file, and its problems; with problems the documents may be incomplete. */
+/** Documents and problems of one file. If there are problems, documents may be missing. */
 export interface DecodedFile {
   readonly documents: readonly DecodedDocument[];
   readonly problems: readonly SourceProblem[];
@@ -35,7 +35,8 @@ const SCHEMAS: Readonly<Record<DocumentKind, z.ZodType<PolicyDocument>>> = {
 };
 
 /**
- * Decodes one file as far as it can be judged alone. Depends on nothing but path, text and limits.
+ * Decodes one file, and checks what needs no other file. The result depends only on path, text and
+ * limits.
  */
 export const decodeFile = (file: SourceFile, limits: DecodeLimits): DecodedFile => {
   const { documents, problems } = readYamlFile(file, limits);
@@ -83,7 +84,7 @@ const unknownKind = (value: unknown): string => {
   return kind === undefined ? `kind is required, one of ${known}` : `kind must be one of ${known}, is ${JSON.stringify(kind)}`;
 };
 
-/** Place where a document of a kind must stand; undefined if it stands there. */
+/** Required place of a document; undefined if it is there already. */
 const placeOf = (path: string, kind: DocumentKind, value: unknown): string | undefined => {
   switch (kind) {
     case 'PolicyScope':
@@ -119,15 +120,15 @@ const nameIn = (value: unknown): string | undefined => {
 
 const isScope = (path: string): boolean => folderOf(path) === FOLDERS.PolicyScope && isScopeName(nameOf(path));
 
-/** Kind of the one document that a file must have, where its path says so. */
+/** Kind of the single document that a path requires; undefined if it requires none. */
 const onlyKindOf = (path: string): DocumentKind | undefined => {
   if (isScope(path)) return 'PolicyScope';
   return folderOf(path) === FOLDERS.ManagedCluster ? 'ManagedCluster' : undefined;
 };
 
 /**
- * Problems of a file that must be a scope or a registration by its path. Agents that ignored one
- * would know the rules of others, or lose their own.
+ * Checks a file whose path makes it a scope or a registration. An agent that skipped an invalid one
+ * could see the rules of other clusters, or lose those of its own.
  */
 const fileProblems = (path: string, documents: readonly YamlDocument[]): readonly SourceProblem[] => {
   const at = (reason: string): readonly SourceProblem[] => [{ path, line: 1, column: 1, reason }];
@@ -142,8 +143,8 @@ const fileProblems = (path: string, documents: readonly YamlDocument[]): readonl
 type Locator = (index: number) => DecodedDocument['locate'];
 
 /**
- * Positions are asked for when documents do not fit together, which is rare: the file is read once
- * more then, so that no syntax trees stay in memory otherwise.
+ * Creates a locator that parses the file again when a position is needed. Positions are only needed
+ * if documents contradict each other, so no syntax trees stay in memory.
  */
 const createLocator = (file: SourceFile, limits: DecodeLimits): Locator => {
   let documents: ReadonlyMap<number, YamlDocument> | undefined;

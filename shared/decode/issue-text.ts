@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ValuePath } from './yaml/yaml-file.ts';
 
-/** A schema problem in words, and the part of the document to point at. */
+/** Problem of a value, and the part of the document to point at. */
 export interface ValueProblem {
   readonly path: ValuePath;
   readonly part: 'key' | 'value';
@@ -17,7 +17,7 @@ export const pathText = (path: ValuePath): string =>
     return text === '' ? name : `${text}.${name}`;
   }, '');
 
-/** Zod's issues about one value, one problem for each thing that a person has to change. */
+/** Converts Zod's issues about a value to problems, one for each change that is needed. */
 export const valueProblems = (schema: z.ZodType, value: unknown, issues: readonly z.core.$ZodIssue[]): readonly ValueProblem[] => {
   if (issues.length === 0) return [];
   const fields = z.toJSONSchema(schema, { io: 'input' }) as FieldSchema;
@@ -89,7 +89,7 @@ interface FieldSchema {
   readonly items?: FieldSchema;
 }
 
-/** The fields that an object of the schema has at a path. */
+/** Returns the fields that an object of the schema has at a path. */
 const knownFields = (fields: FieldSchema, path: ValuePath): readonly string[] => {
   let at: FieldSchema | undefined = fields;
   for (const step of path) at = typeof step === 'number' ? at?.items : at?.properties?.[String(step)];
@@ -97,7 +97,7 @@ const knownFields = (fields: FieldSchema, path: ValuePath): readonly string[] =>
 };
 
 /**
- * The candidate that is the fewest edits away, if that looks like a typo: at most a third of its
+ * Finds the candidate with the fewest edits, if that looks like a typo: at most a third of its
  * letters.
  */
 const nearest = (word: string, candidates: readonly string[]): string | undefined => {

@@ -32,8 +32,8 @@ export const FOLDERS: Readonly<Record<DocumentKind, string>> = {
 const POLICY_PATH = /^(?:(policies|clusters|regions|rollout)\/.+|(rollout))\.ya?ml$/i;
 
 /**
- * Folder that a path counts under, `rollout` for a `rollout.yaml` at the root; undefined when the
- * path is none of ours.
+ * Top-level folder that a path belongs to, `rollout` for a `rollout.yaml` at the root. Undefined if
+ * the file is not policy.
  */
 export const folderOf = (path: string): string | undefined => {
   const match = POLICY_PATH.exec(path);
@@ -41,20 +41,20 @@ export const folderOf = (path: string): string | undefined => {
 };
 
 /**
- * Whether a file of the repository says something about policy: YAML under `policies/`,
- * `clusters/`, `regions/` or `rollout/`, or `rollout.yaml`. Upper and lower case are alike, so that
- * `Finance.YAML` is never silently left out.
+ * Whether a file of the repository is policy: YAML under `policies/`, `clusters/`, `regions/` or
+ * `rollout/`, or `rollout.yaml`. Case is ignored, so that `Finance.YAML` is never silently left
+ * out.
  *
  * @param path relative to the repository's root, with `/`
  */
 export const isPolicyPath = (path: string): boolean => folderOf(path) !== undefined;
 
-/** The one name of a file with a PolicyScope. */
+/** Required name of a file with a PolicyScope. */
 export const SCOPE_FILE = 'scope.yaml';
 
 /**
- * Whether a name is read as that of a scope somewhere: those that are not {@link SCOPE_FILE} to the
- * letter are refused.
+ * Whether a file name can be taken for that of a scope. All such names but {@link SCOPE_FILE} are
+ * refused.
  */
 export const isScopeName = (name: string): boolean => /^scope\.ya?ml$/i.test(name);
 
@@ -65,22 +65,22 @@ export const parentOf = (path: string): string => path.slice(0, Math.max(0, path
 export const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 /**
- * The file that registers a cluster, and the folder of `clusters/` that it may lie in instead. An
- * agent finds its own by its name alone.
+ * File that registers a cluster, and the subfolder of `clusters/` that may contain it instead. An
+ * agent derives both from the name of its cluster.
  */
 export interface RegistrationPlace {
   readonly file: string;
   /**
-   * First two hex digits of the SHA-256 of the name: no folder has to be long, however many
+   * First two hex digits of the SHA-256 of the name. They keep each folder small, however many
    * clusters there are.
    */
   readonly folder: string;
 }
 
-/** Place of a cluster's registration. */
+/** Returns the place of a cluster's registration. */
 export const registrationPlace = (cluster: string): RegistrationPlace => ({ file: `${cluster}.yaml`, folder: sha256(cluster).slice(0, 2) });
 
-/** The two paths at which a registration may stand; a repository has it at one of them. */
+/** Returns the two allowed paths of a registration. A repository uses one of them. */
 export const registrationPaths = (cluster: string): readonly [string, string] => {
   const { file, folder } = registrationPlace(cluster);
   return [`${FOLDERS.ManagedCluster}/${file}`, `${FOLDERS.ManagedCluster}/${folder}/${file}`];
@@ -89,9 +89,9 @@ export const registrationPaths = (cluster: string): readonly [string, string] =>
 const HASH_FOLDER = /^[0-9a-f]{2}$/i;
 
 /**
- * Reason why a folder cannot have its name, if there is one. Agents look into few folders: what
- * they would refuse must be refused wherever it is, so that no commit is good for the hub and not
- * for all of them.
+ * Reason why a folder may not have its name; undefined if it may. An agent reads only a few
+ * folders. What it would refuse there is refused everywhere, so that no commit is valid for the hub
+ * and invalid for some agents.
  */
 export const folderProblem = (path: string): string | undefined => {
   const top = path.split('/', 1)[0] ?? '';
@@ -111,8 +111,8 @@ const registrationFolderProblem = (name: string): string | undefined => {
 };
 
 /**
- * Names of folders that differ from another one's in case only: to a checkout on some systems they
- * are one, with one scope.
+ * Finds folder names that differ from another one only in case. Some file systems check them out as
+ * one folder, with one scope.
  */
 export const twinsAmong = (folders: readonly string[]): readonly string[] => {
   const seen = new Set<string>();

@@ -8,12 +8,12 @@ const NO_LABELS: Labels = {};
 export type PlacementTest = (cluster: ManagedClusterDocument) => boolean;
 
 /**
- * Every given field must select the cluster; an empty list selects none, an empty label selector
- * all.
+ * Creates the test of a placement. Every given field must select the cluster. An empty list selects
+ * no cluster, an empty label selector every one.
  *
- * @param isStrict whether a cluster that declares no provider is selected by those regions only
- * that no provider reads as another place: it is rather not shown to people than to those whom it
- * does not concern
+ * @param isStrict whether a cluster without a provider is selected only by regions that no provider
+ * reads as another place. Views need this: hiding a cluster is better than showing it to people
+ * whom it does not concern.
  */
 export const placementTest = (placement: Placement | undefined, resolver: RegionResolver, isStrict: boolean = false): PlacementTest => {
   const { clusterSelector, clusterNames, clusterRegions } = placement ?? {};
@@ -32,7 +32,7 @@ export const placementTest = (placement: Placement | undefined, resolver: Region
     (selects === undefined || selects(metadata.labels ?? NO_LABELS));
 };
 
-/** Whether one provider reads names as another place, on every day. */
+/** Whether a single provider reads the names as another place, without a time limit. */
 const isCertainlyElsewhere = ({ providers, from, until }: RegionConflict): boolean =>
   providers.length === 1 && from === undefined && until === undefined;
 
@@ -61,8 +61,9 @@ const matchesExpression = ({ key, operator, values = [] }: Expression, labels: L
 };
 
 /**
- * Makes the test of a metav1.LabelSelector: every label and expression must hold; an empty selector
- * selects everything; NotIn holds without the label. Loops, as a commit tests every cluster.
+ * Creates the test of a metav1.LabelSelector. Every label and expression must match. An empty
+ * selector selects everything, and NotIn matches if the label is missing. Loops are used for speed:
+ * each commit tests every cluster.
  */
 const selectorTest = ({ matchLabels = {}, matchExpressions = [] }: LabelSelector): ((labels: Labels) => boolean) => {
   const wanted = Object.entries(matchLabels);
@@ -73,5 +74,5 @@ const selectorTest = ({ matchLabels = {}, matchExpressions = [] }: LabelSelector
   };
 };
 
-/** Whether a label selector selects what has these labels. */
+/** Whether a label selector selects an object with these labels. */
 export const matchesSelector = (selector: LabelSelector, labels: Labels): boolean => selectorTest(selector)(labels);

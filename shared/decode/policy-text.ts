@@ -1,7 +1,7 @@
 import { DEFAULT_LIMITS, type DecodeLimits, type SourceFile } from './types.ts';
 import { readYamlFile } from './yaml/yaml-file.ts';
 
-/** A SovereignPolicy as it is written in a file. */
+/** SovereignPolicy as written in a file. */
 export interface PolicyText {
   readonly name: string;
   /** First line. */
@@ -13,14 +13,14 @@ export interface PolicyText {
 const field = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
 
-/** A document as it is written in a file. */
+/** Document as written in a file. */
 export interface DocumentText extends PolicyText {
-  /** Kind as it is written, whether or not it is a valid one. */
+  /** Kind as written, which may be invalid. */
   readonly kind: unknown;
 }
 
 /**
- * The documents of one file that have a name, within the limits of decoding.
+ * Returns the documents of a file that have a name, within the limits of decoding.
  *
  * @returns undefined for a file that cannot be read as YAML
  */
@@ -35,7 +35,7 @@ export const documentTexts = (file: SourceFile, limits: DecodeLimits = DEFAULT_L
   });
 };
 
-/** The policies among {@link documentTexts}. */
+/** Returns the policies among {@link documentTexts}. */
 export const policyTexts = (file: SourceFile, limits?: DecodeLimits): readonly PolicyText[] | undefined =>
   documentTexts(file, limits)
     ?.filter(({ kind }) => kind === 'SovereignPolicy')

@@ -1,4 +1,4 @@
-/** The part of this folder that runs without Node.js: browsers, too, read documents with it. */
+/** Exports that run without Node.js, for browsers. */
 export { canonicalJson } from '../encoding/canonical-json.ts';
 export { DEFAULT_LIMITS, type DecodeLimits, type SourceProblem } from './types.ts';
 export { readYamlFile, type ValuePath } from './yaml/yaml-file.ts';

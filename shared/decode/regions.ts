@@ -7,13 +7,16 @@ const indexOf = weakMemo(indexCatalog);
 const definitionsOf = ({ regionGroups }: Pick<PolicySet, 'regionGroups'>): ReadonlyMap<string, GroupDefinition> =>
   new Map(regionGroups.map(({ document: { metadata, spec } }) => [metadata.name, { members: spec.regions, exclude: spec.exclude }]));
 
-/** Resolver of the references of a set of documents, by its groups and its catalogue. */
+/** Returns the resolver for the references of a set, with its groups and its catalogue. */
 export const regionsOf: (set: Pick<PolicySet, 'regionGroups' | 'catalog'>) => RegionResolver = weakMemo(
   (set: Pick<PolicySet, 'regionGroups' | 'catalog'>) =>
     new RegionResolver(set.catalog && indexOf(set.catalog.document.spec), definitionsOf(set)),
 );
 
-/** Groups that references name, and those that these groups name, also by way of the catalogue. */
+/**
+ * Returns the groups that references name, directly or through other groups, including groups of
+ * the catalogue.
+ */
 export const groupsNamed = (references: readonly string[], set: Pick<PolicySet, 'regionGroups' | 'catalog'>): ReadonlySet<string> => {
   const names = references.map(parseReference).flatMap((parsed) => (parsed.type === 'group' ? [parsed.group] : []));
   return groupsWithin(regionsOf(set).groups, names);

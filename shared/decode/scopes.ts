@@ -4,14 +4,14 @@ import { parentOf } from './paths.ts';
 import { type PlacementTest, placementTest } from './placement.ts';
 import type { PolicySet, Sourced } from './types.ts';
 
-/** The scopes of a repository, by their folder. */
+/** Scopes of a repository by folder. */
 export type Scopes = ReadonlyMap<string, Sourced<PolicyScopeDocument>>;
 
-/** The scopes of a set, by their folder. */
+/** Indexes the scopes of a set by folder. */
 export const scopesOf = (set: Pick<PolicySet, 'scopes'>): Scopes =>
   new Map(set.scopes.map((scope) => [parentOf(scope.source.path), scope]));
 
-/** The scopes that a file lies in, the outermost first. */
+/** Returns the scopes that a file lies in, the outermost first. */
 export const scopesAbove = (path: string, scopes: Scopes): readonly Sourced<PolicyScopeDocument>[] => {
   if (scopes.size === 0) return [];
   const found: Sourced<PolicyScopeDocument>[] = [];
@@ -23,13 +23,16 @@ export const scopesAbove = (path: string, scopes: Scopes): readonly Sourced<Poli
 };
 
 /**
- * Whether a cluster is in a scope; one that is not registered is in none. The scopes around it are
- * asked for by themselves.
+ * Whether the placement of a scope selects a cluster. An unregistered cluster is in no scope.
+ * Enclosing scopes are not checked.
  */
 export const isInScope = (scope: PolicyScopeDocument, cluster: ManagedClusterDocument | undefined, regions: RegionResolver): boolean =>
   cluster !== undefined && placementTest(scope.spec.placement, regions)(cluster);
 
-/** Tests, by folder with a scope, of whether a cluster is in it and in those around it. */
+/**
+ * Returns a test for each folder with a scope: whether a cluster is in that scope and in all
+ * enclosing ones.
+ */
 export const scopeTests = (scopes: Scopes, regions: RegionResolver): ReadonlyMap<string, PlacementTest> => {
   const alone = new Map([...scopes].map(([folder, { document }]) => [folder, placementTest(document.spec.placement, regions)]));
   return new Map(

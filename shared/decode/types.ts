@@ -20,7 +20,7 @@ export interface SourceLocation {
   readonly column: number;
 }
 
-/** Reason for which a commit, or a folder, was refused. */
+/** Reason why a commit or a folder was refused. */
 export interface SourceProblem extends SourceLocation {
   readonly reason: string;
 }
@@ -31,13 +31,13 @@ export interface Sourced<T> {
   readonly source: SourceLocation;
 }
 
-/** Everything a commit says, decoded and cross-checked as one set. */
+/** All documents of a commit, decoded and checked against each other. */
 export interface PolicySet {
   readonly policies: readonly Sourced<SovereignPolicyDocument>[];
   readonly scopes: readonly Sourced<PolicyScopeDocument>[];
   readonly clusters: readonly Sourced<ManagedClusterDocument>[];
   readonly regionGroups: readonly Sourced<RegionGroupDocument>[];
-  /** Catalogue of regions; undefined: their names stand for themselves alone. */
+  /** Catalogue of regions; without one, region names have no country and no provider. */
   readonly catalog: Sourced<RegionCatalogDocument> | undefined;
   readonly rollout: Sourced<RolloutStrategyDocument> | undefined;
 }
@@ -47,13 +47,13 @@ export type DecodeResult =
   | { readonly ok: true; readonly set: PolicySet }
   | { readonly ok: false; readonly problems: readonly SourceProblem[] };
 
-/** Bounds on what is read from a repository that is not trusted yet. */
+/** Limits for reading a repository that is not trusted yet. */
 export interface DecodeLimits {
   readonly maxFiles: number;
   readonly maxFileBytes: number;
   /** Nested collections within a document. */
   readonly maxDepth: number;
-  /** Entries of one collection: looking for duplicate keys takes time with the square of it. */
+  /** Entries of one collection. The search for duplicate keys takes quadratic time. */
   readonly maxEntries: number;
   readonly maxDocumentsPerFile: number;
   readonly maxDocuments: number;

@@ -1,4 +1,4 @@
-/** Orders by UTF-16 code units: the same on every machine, whatever its locale. */
+/** Compares texts by UTF-16 code units, independently of the locale. */
 export const byText = (left: string, right: string): number => {
   if (left === right) return 0;
   return left < right ? -1 : 1;
@@ -19,7 +19,7 @@ const writeFields = (value: object): string => {
   return `{${text}}`;
 };
 
-/** @returns undefined for what JSON has no text for */
+/** @returns undefined for values that JSON cannot represent */
 const write = (value: unknown): string | undefined => {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return writeList(value);
@@ -28,8 +28,8 @@ const write = (value: unknown): string | undefined => {
 };
 
 /**
- * JSON with sorted keys and no spaces, as RFC 8785 has it; undefined fields are left out. Equal
- * values have equal text. Objects are not sorted and then given to JSON.stringify: an object has
- * keys that are integers first, and by number.
+ * Serializes a value as JSON with sorted keys and no spaces (RFC 8785). Equal values have equal
+ * text. Undefined fields are left out. JSON.stringify of an object with sorted keys does not do:
+ * JavaScript objects list integer keys first, in numerical order.
  */
 export const canonicalJson = (value: unknown): string => write(value) ?? 'null';

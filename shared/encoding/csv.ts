@@ -1,7 +1,7 @@
 /** Tables for spreadsheets and other programs. */
 
 /**
- * Beginning that a spreadsheet would take for that of a formula, also behind blanks
+ * Text that a spreadsheet would run as a formula, also after leading blanks
  * (https://owasp.org/www-community/attacks/CSV_Injection).
  */
 const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@＝＋－＠])/;
@@ -10,8 +10,7 @@ const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@＝＋－＠])/;
 export type CsvCell = string | number | null | undefined;
 
 /**
- * Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers are what
- * they are.
+ * Formats a cell. Text that looks like a formula gets a leading apostrophe; numbers are unchanged.
  */
 const cellOf = (value: CsvCell): string => {
   const text = String(value ?? '');
@@ -19,5 +18,5 @@ const cellOf = (value: CsvCell): string => {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 
-/** Line of a table, with its end (RFC 4180). */
+/** Formats a row, with its line end (RFC 4180). */
 export const csvLine = (cells: readonly CsvCell[]): string => `${cells.map(cellOf).join(',')}\r\n`;

@@ -1,4 +1,4 @@
-/** Groups items by a key, as Map.groupBy does, which Node.js 20 lacks: `fso` runs there too. */
+/** Groups items by a key, like Map.groupBy. Node.js 20, on which `fso` also runs, lacks that. */
 export const groupBy = <K, T>(items: Iterable<T>, keyOf: (item: T) => K): Map<K, T[]> => {
   const groups = new Map<K, T[]>();
   for (const item of items) {

@@ -1,10 +1,10 @@
 import type { z } from 'zod';
 
 /**
- * Reads a JSON text by a schema.
+ * Parses JSON, and validates it against a schema.
  *
- * @returns undefined: it is not JSON, or does not match, as that of a program of another version
- * may
+ * @returns undefined if the text is not JSON or does not match, for example because another version
+ * wrote it
  */
 export const readJson = <T>(schema: z.ZodType<T>, text: string): T | undefined => {
   try {

@@ -33,7 +33,8 @@ const COLUMNS: readonly PrinterColumn[] = [
 ];
 
 /**
- * Rules on the spec that a schema cannot say (https://kubernetes.io/docs/reference/using-api/cel/).
+ * Rules of the spec that a schema cannot express
+ * (https://kubernetes.io/docs/reference/using-api/cel/).
  */
 const SPEC_RULES: readonly StructuralSchema[] = [
   {
@@ -54,8 +55,8 @@ const SPEC_RULES: readonly StructuralSchema[] = [
 ];
 
 /**
- * A cluster reads no placement: users of one namespace must not store a megabyte of it in each
- * policy.
+ * Limits of the labels in a placement. Clusters ignore placements, but users of a namespace must
+ * not store a megabyte of them in each policy.
  */
 const SELECTED_LABELS: StructuralSchema = {
   maxProperties: 64,
@@ -65,7 +66,8 @@ const SELECTED_LABELS: StructuralSchema = {
 const specSchema = (): StructuralSchema => {
   const schema = structuralSchema(ClusterPolicySpec);
   const regions = schema.properties?.['allowedRegions'];
-  // Only the policy repository knows groups. The rule beside it is there for its message.
+  // Groups exist only in the policy repository. The CEL rule above also refuses them, with a
+  // clearer message.
   if (regions !== undefined) regions.items = structuralSchema(Region);
   const selected = schema.properties?.['placement']?.properties?.['clusterSelector']?.properties?.['matchLabels'];
   if (selected !== undefined) Object.assign(selected, SELECTED_LABELS);
@@ -93,9 +95,9 @@ export const sovereignPolicySchemas = (): { readonly spec: StructuralSchema; rea
 });
 
 /**
- * Number of the schemas of all kinds. Raise it with each release that changes one (`crd.test.ts`
- * asks for it): an agent of an older version leaves a newer schema as it is. A newer schema must
- * take everything that an older version writes.
+ * Version of the schemas of all kinds. Raise it with each release that changes one (`crd.test.ts`
+ * fails otherwise): an agent of an older version leaves a newer schema as it is. A newer schema
+ * must accept everything that an older version writes.
  */
 const SCHEMA_VERSION = 1;
 
@@ -135,7 +137,10 @@ const definition = ({ plural, scope, names: { kind, ...names }, version, descrip
   },
 });
 
-/** The policies of a workload cluster. The other kinds of a repository live in Git only. */
+/**
+ * Returns the CRD of the policies in a workload cluster. The other kinds of a repository exist only
+ * in Git.
+ */
 export const sovereignPolicyCrd = (): object =>
   definition({
     plural: 'sovereignpolicies',
@@ -146,7 +151,7 @@ export const sovereignPolicyCrd = (): object =>
     properties: sovereignPolicySchemas(),
   });
 
-/** The CRD of the parameters that lock 1 reads beside the namespaces themselves. */
+/** Returns the CRD of the parameters that lock 1 reads besides the namespaces. */
 export const floorParametersCrd = (): object =>
   definition({
     plural: 'floorparameters',
@@ -168,14 +173,11 @@ export interface StructuralSchema {
   [keyword: string]: unknown;
 }
 
-/**
- * The format `date-time` looks at the date and the time of day, but takes any two digits in an
- * offset.
- */
+/** RFC 3339 with a valid offset. The format `date-time` accepts any two digits in an offset. */
 const RFC3339 = String.raw`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`;
 
 /**
- * The structural schema of a zod schema: what Kubernetes takes as `openAPIV3Schema`.
+ * Converts a zod schema to a structural schema, as `openAPIV3Schema` requires.
  *
  * @see
  * https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
@@ -193,12 +195,12 @@ export const structuralSchema = (schema: z.ZodType): StructuralSchema => {
 };
 
 const adapt = (schema: StructuralSchema): void => {
-  // Unknown fields are pruned by the API server (and refused by kubectl), so "no others" is neither
-  // needed nor allowed.
+  // The API server prunes unknown fields (and kubectl refuses them), so a structural schema neither
+  // needs nor allows `additionalProperties: false`.
   if (schema.additionalProperties === false) delete schema.additionalProperties;
   delete schema['propertyNames'];
   if (schema.type === 'integer') {
-    // The bounds of JavaScript's safe integers are no rule of the API.
+    // The bounds of JavaScript's safe integers are not part of the API.
     if (schema['minimum'] === Number.MIN_SAFE_INTEGER) delete schema['minimum'];
     if (schema['maximum'] === Number.MAX_SAFE_INTEGER) delete schema['maximum'];
     schema.format = 'int64';

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** A file that is made from the code; `path` is relative to the repository's root. */
+/** Generated file; `path` is relative to the repository's root. */
 export interface Generated {
   readonly path: string;
   readonly content: string;
@@ -9,7 +9,7 @@ export interface Generated {
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** Reads what a file contains now; undefined when there is none. */
+/** Reads the current content of a file; undefined if there is none. */
 const current = async (path: string): Promise<string | undefined> => {
   try {
     return await readFile(join(root, path), 'utf8');
@@ -26,8 +26,7 @@ const write = async ({ path, content }: Generated): Promise<void> => {
 };
 
 /**
- * Writes the files that are not what the code makes of them; with `check` it writes nothing and
- * says which ones they are.
+ * Writes the files that are outdated. With `check`, lists them and writes nothing.
  *
  * @returns the exit code of the program
  */

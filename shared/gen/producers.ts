@@ -26,7 +26,7 @@ interface Chart {
   readonly kubeVersion: string;
 }
 
-/** The text of comment lines, where a line that ends without a full stop goes on. */
+/** Joins the lines of a comment to one text. */
 const textOf = (comment: string | null | undefined): string =>
   (comment ?? '')
     .split('\n')
@@ -34,11 +34,11 @@ const textOf = (comment: string | null | undefined): string =>
     .join(' ')
     .trim();
 
-/** The comment before a key; the one before the first key of a map stands before the map. */
+/** Comment before a key. The parser keeps the one before the first key of a map at the map. */
 const commentOf = (map: YAMLMap, { key }: Pair, index: number): string =>
   textOf((isScalar(key) ? key.commentBefore : undefined) ?? (index === 0 ? map.commentBefore : undefined));
 
-/** A row for each value, and one for each map of values that says what they are for. */
+/** Returns a row for each value, and one for each map of values that has a comment. */
 const rowsOf = (map: YAMLMap, path = ''): string[][] =>
   map.items.flatMap((pair, index) => {
     const { key, value } = pair;
@@ -69,7 +69,7 @@ ${formatTable(['value', 'default', 'meaning'], rowsOf(contents as YAMLMap))}
 `;
 };
 
-/** The files of a chart that are made from its `values.yaml`. */
+/** Generates the files of a chart from its `values.yaml`. */
 const filesOf = (name: string): readonly Generated[] => {
   const read = (file: string): string => readFileSync(join(root, FOLDER, name, file), 'utf8');
   const values = read('values.yaml');
@@ -107,7 +107,7 @@ const editorSchemas: Producer = () =>
     content: `${JSON.stringify({ title, ...z.toJSONSchema(schema, { target: 'draft-7', io: 'input' }) }, null, 2)}\n`,
   }));
 
-/** JSON Schema of what `fso plan -o json` writes. */
+/** JSON Schema of the output of `fso plan -o json`. */
 const planSchema: Producer = () => [
   {
     path: 'crds/schemas/plan.json',
@@ -127,7 +127,7 @@ const describeField = (path: string, schema: StructuralSchema): readonly string[
   return [`\`${path}\``, typeOf(schema), `${(schema['description'] as string | undefined) ?? ''}${fallback}`];
 };
 
-/** A field, and those below it, unless they are entries of a map. */
+/** Returns rows for a field and the fields below it. Entries of a map are left out. */
 const listFields = (path: string, schema: StructuralSchema): readonly (readonly string[])[] => {
   const below = Object.entries(schema.properties ?? schema.items?.properties ?? {});
   const parent = schema.items === undefined ? path : `${path}[]`;

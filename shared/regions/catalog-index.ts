@@ -1,13 +1,15 @@
 import type { CatalogRegion, CatalogZone, RegionCatalogSpec } from '../api/index.ts';
 import { groupBy } from '../encoding/index.ts';
 
-/** Meaning of a name to one provider: a region, or a zone in another country than its region. */
+/**
+ * Place that a provider's name stands for: a region, or a zone in another country than its region.
+ */
 export interface Reading {
   readonly provider: string;
   /** Name of the region, or of the zone. */
   readonly name: string;
   readonly region: CatalogRegion;
-  /** Present where the name is that of a zone. */
+  /** Set if the name is that of a zone. */
   readonly zone: CatalogZone | undefined;
   /** ISO 3166-1 alpha-2. */
   readonly country: string;
@@ -17,7 +19,7 @@ export interface Reading {
 
 /** A catalogue of regions, by provider and by name. */
 export interface CatalogIndex {
-  /** Version of the data, which every status names. */
+  /** Version of the data, which every status reports. */
   readonly version: string;
   readonly spec: RegionCatalogSpec;
   /** Readings by name, by provider. */
@@ -44,7 +46,7 @@ const zoneReading = (region: CatalogRegion, zone: CatalogZone): Reading => ({
   place: zone.place ?? region.place,
 });
 
-/** Indexes a catalogue. Zones with a country of their own are names beside their region. */
+/** Indexes a catalogue. Zones in another country are indexed like regions. */
 export const indexCatalog = (spec: RegionCatalogSpec): CatalogIndex => {
   const readings = spec.regions.flatMap((region) => [
     regionReading(region),
@@ -56,6 +58,6 @@ export const indexCatalog = (spec: RegionCatalogSpec): CatalogIndex => {
   return { version: spec.version, spec, providers: new Map(providers), names: groupBy(readings, ({ name }) => name) };
 };
 
-/** Finds what a provider means by a name; undefined: the catalogue does not have it. */
+/** Returns the place that a provider's name stands for; undefined if the catalogue lacks it. */
 export const readingOf = (catalog: CatalogIndex, provider: string, name: string): Reading | undefined =>
   catalog.providers.get(provider)?.get(name);

@@ -16,7 +16,8 @@ interface Name {
 }
 
 /**
- * The names of a table that clusters of a provider get, and where or from when on each is outside.
+ * Returns the names of a table that apply to clusters of a provider, and the conflicts that exclude
+ * a name at certain providers or times.
  */
 export const conflictsOf = (
   table: NameTable,
@@ -28,13 +29,16 @@ export const conflictsOf = (
   return { regions: inside.map(({ name }) => name).sort(byText), conflicts: merged(inside) };
 };
 
-/** Whether the provider of the registration reads a name inside; without one, whether any does. */
+/**
+ * Whether a name applies to clusters of the declared provider; without one, to those of any
+ * provider.
+ */
 const isInside = ({ readings, providers, declared }: Name): boolean => {
   if (declared === undefined) return providers.size > 0;
   return providers.has(declared) || (providers.has(ANY_PROVIDER) && !readings.some(({ provider }) => provider === declared));
 };
 
-/** Conflicts of names, an entry for all names with the same one. */
+/** Merges the conflicts of names: one entry for all names with the same conflict. */
 const merged = (names: readonly (Name & { readonly name: string })[]): readonly RegionConflict[] => {
   const entries = new Map<string, RegionConflict>();
   for (const name of names) {
@@ -67,7 +71,10 @@ const ambiguities = ({ readings, providers, declared }: Name): readonly Conflict
   );
 };
 
-/** Ends and beginnings of a name: for the whole cluster, and others as single providers read it. */
+/**
+ * Conflicts before the beginning and after the end of a name's term: for the whole cluster, and for
+ * single providers with a shorter term.
+ */
 const ends = ({ providers, declared }: Name): readonly Conflict[] => {
   const own = declared === undefined ? undefined : (providers.get(declared) ?? providers.get(ANY_PROVIDER));
   const whole: Term = own ?? [...providers.values()].reduce<Term>((all, each) => joinedTerm(all, each), [...providers.values()][0] ?? {});
@@ -86,7 +93,7 @@ const ends = ({ providers, declared }: Name): readonly Conflict[] => {
   ];
 };
 
-/** The time outside of a term, as conflicts. */
+/** Converts the time outside of a term to conflicts. */
 const outOf = ({ since, until }: Term, providers: string[]): readonly Conflict[] => [
   ...(since === undefined ? [] : [{ providers, until: since }]),
   ...(until === undefined ? [] : [{ providers, from: until }]),

@@ -16,7 +16,7 @@ const namedBy = ({ members, exclude = [] }: GroupDefinition = { members: [] }): 
     return parsed.type === 'group' ? [parsed.group] : [];
   });
 
-/** Names of groups that groups name, and those that these name, and so on. */
+/** Returns the given groups and all groups that they contain, directly or indirectly. */
 export const groupsWithin = (groups: Groups, names: Iterable<string>): ReadonlySet<string> => {
   const found = new Set(names);
   for (const name of found) {
@@ -25,7 +25,7 @@ export const groupsWithin = (groups: Groups, names: Iterable<string>): ReadonlyS
   return found;
 };
 
-/** Measures how deep groups lie in each other. */
+/** Computes how deep groups are nested, and collects the problems found. */
 class GroupHeights {
   readonly problems: GroupProblem[] = [];
   readonly #groups: Groups;
@@ -35,7 +35,11 @@ class GroupHeights {
     this.#groups = groups;
   }
 
-  /** Height of a group: 0 for one that names no other. @param path groups around it, and itself */
+  /**
+   * Height of a group: 0 for one that contains no other.
+   *
+   * @param path enclosing groups, and the group itself
+   */
   of(name: string, path: readonly string[]): number {
     const known = this.#heights.get(name);
     if (known !== undefined) return known;
@@ -54,8 +58,8 @@ class GroupHeights {
 }
 
 /**
- * References by which groups contain themselves, or lie deeper than {@link MAX_GROUP_DEPTH} in each
- * other: the first one of each group.
+ * Finds references by which groups contain themselves or are nested deeper than {@link
+ * MAX_GROUP_DEPTH}: the first one of each group.
  */
 export const groupProblems = (groups: Groups): readonly GroupProblem[] => {
   const heights = new GroupHeights(groups);

@@ -1,10 +1,10 @@
 import type { ClusterPolicySpec, RegionConflict } from '../api/index.ts';
 
-/** The regions that a policy allows in one cluster, at one time. */
+/** Regions that a policy allows in one cluster at one time. */
 export interface RegionsInForce {
-  /** Names in the order of the policy; the same list where none is left out. */
+  /** Names in the order of the policy. The policy's own array if no region is left out. */
   readonly regions: readonly string[];
-  /** Conflicts by which some are left out. */
+  /** Conflicts because of which regions are left out. */
   readonly conflicts: readonly RegionConflict[];
 }
 
@@ -17,10 +17,11 @@ const isActive = ({ providers, from, until }: RegionConflict, present: ReadonlyS
   (until === undefined || now < startOf(until));
 
 /**
- * The regions that a policy allows in a cluster: without those that a provider of the cluster reads
- * as another place, and those that have ended.
+ * Returns the regions that a policy allows in a cluster. Leaves out names that a provider of the
+ * cluster reads as another place, and regions that have ended.
  *
- * @param providers of the cluster's nodes; that of its registration is in the conflicts already
+ * @param providers providers of the cluster's nodes; the registered provider is already part of the
+ * conflicts
  * @param now milliseconds since 1970
  */
 export const regionsInForce = (
@@ -34,7 +35,10 @@ export const regionsInForce = (
   return { regions: allowedRegions.filter((region) => !outside.has(region)), conflicts };
 };
 
-/** Conflicts by which regions of a policy end in a cluster of these providers; undefined: none. */
+/**
+ * Returns the conflicts that end regions of a policy in a cluster with these providers; undefined
+ * if there are none.
+ */
 export const regionEnds = (
   { regionConflicts = [] }: Pick<ClusterPolicySpec, 'regionConflicts'>,
   providers: ReadonlySet<string>,
@@ -44,8 +48,8 @@ export const regionEnds = (
 };
 
 /**
- * Finds when {@link regionsInForce} changes next by time alone, in milliseconds since 1970;
- * undefined: never.
+ * Returns the next time at which the result of {@link regionsInForce} changes, in milliseconds
+ * since 1970; undefined if it never does.
  */
 export const nextRegionChange = ({ regionConflicts = [] }: Pick<ClusterPolicySpec, 'regionConflicts'>, now: number): number | undefined => {
   const times = regionConflicts.flatMap(({ from, until }) => [from, until].flatMap((day) => (day === undefined ? [] : [startOf(day)])));

@@ -1,7 +1,7 @@
 import { type CatalogIndex, type Reading, readingOf } from './catalog-index.ts';
 import { areSameRegion, type ProviderPlace, parseProviderId } from './provider-id.ts';
 
-/** Statements of a node about where it is. */
+/** Fields and labels of a node that state where it is. */
 export interface NodeFacts {
   /** `spec.providerID`. */
   readonly providerID?: string | undefined;
@@ -12,25 +12,28 @@ export interface NodeFacts {
 }
 
 /**
- * confirmed: the providerID names the region of the label, or is of a provider whose regions no
- * other has, and the catalogue has the region. disputed: providerID, zone and region contradict
- * each other. unchecked: nothing contradicts the label, and nothing but the label says it.
+ * Verdict on the region label of a node.
+ *
+ * - confirmed: the catalogue has the region, and the providerID names it or is of a provider whose
+ *   region names are unique
+ * - disputed: providerID, zone and region contradict each other
+ * - unchecked: nothing contradicts the label, and nothing else confirms it
  */
 export type NodeVerdict = 'confirmed' | 'disputed' | 'unchecked';
 
 /** Region, country and provider of a node, as far as its labels and providerID agree. */
 export interface NodeJudgement {
-  /** Provider by `spec.providerID`, else the default. Counts for nothing where it is disputed. */
+  /** Provider of `spec.providerID`, else the default. Meaningless if the node is disputed. */
   readonly provider?: string;
   /**
-   * Region by which the locks know the node: its zone where that has a country of its own, else its
-   * label. Absent: it has no label, or is disputed.
+   * Region that the locks use for the node: its zone if that is in another country than its region,
+   * else the region label. Absent if the node has no label or is disputed.
    */
   readonly region?: string;
-  /** ISO 3166-1 alpha-2. Absent: not known, or disputed. */
+  /** ISO 3166-1 alpha-2. Absent if unknown or disputed. */
   readonly country?: string;
   readonly verdict: NodeVerdict;
-  /** Reason why it is disputed or cannot be checked, for people. */
+  /** Reason why the node is disputed or cannot be checked, for people. */
   readonly reason?: string;
 }
 
@@ -42,7 +45,7 @@ interface Labelled {
 }
 
 /**
- * Finds where a node is, as far as what it says can be compared with the catalogue. Pure.
+ * Determines where a node is, by comparing its fields and labels with the catalogue. Pure.
  *
  * @param defaultProvider provider of the cluster's registration, for nodes that name none
  */
@@ -65,7 +68,7 @@ export const judgeNode = (
   return doubt === undefined ? { ...where, verdict: 'confirmed' } : { ...where, verdict: 'unchecked', reason: doubt };
 };
 
-/** The first contradiction in what a node says; undefined: there is none. */
+/** First contradiction between the fields and labels of a node; undefined if there is none. */
 const contradiction = ({ place, provider, region, zone }: Labelled, catalog: CatalogIndex): string | undefined => {
   if (provider === undefined) return undefined;
   const stated = statedRegion(place, region, catalog);
@@ -79,7 +82,10 @@ const contradiction = ({ place, provider, region, zone }: Labelled, catalog: Cat
   return place !== undefined && stated === undefined ? foreignName(provider, region, catalog) : undefined;
 };
 
-/** A name that only other providers have, where the providerID names a provider and no place. */
+/**
+ * Contradiction of a region name that only other providers have. It is only looked for if the
+ * providerID names a provider and no place.
+ */
 const foreignName = (provider: string, region: string, catalog: CatalogIndex): string | undefined => {
   const others = catalog.names.get(region) ?? [];
   if (others.length === 0 || !catalog.providers.has(provider) || readingOf(catalog, provider, region) !== undefined) return undefined;
@@ -87,8 +93,8 @@ const foreignName = (provider: string, region: string, catalog: CatalogIndex): s
 };
 
 /**
- * The region that a providerID names. Zones begin with the name of their region, so one that the
- * catalogue does not have either is in the region of the label, or contradicts it.
+ * Region that a providerID names. The name of a zone begins with that of its region. So a zone that
+ * the catalogue lacks is in the region of the label, or contradicts the label.
  */
 const statedRegion = (place: ProviderPlace | undefined, label: string, catalog: CatalogIndex): string | undefined => {
   if (place?.zone === undefined) return place?.region;
@@ -96,8 +102,8 @@ const statedRegion = (place: ProviderPlace | undefined, label: string, catalog: 
 };
 
 /**
- * The region of a provider that the name of a zone begins with: `eu-west-1a`, `europe-west1-b`,
- * `EU-FRANKFURT-1-AD-1`; undefined: it names none that the catalogue has.
+ * Finds the region of a provider that the name of a zone begins with: `eu-west-1a`,
+ * `europe-west1-b`, `EU-FRANKFURT-1-AD-1`. Undefined if the catalogue has none.
  */
 const regionOfZone = (catalog: CatalogIndex, provider: string, zone: string): string | undefined => {
   const known = catalog.providers.get(provider);
@@ -112,8 +118,9 @@ const regionOfZone = (catalog: CatalogIndex, provider: string, zone: string): st
 };
 
 /**
- * Finds what the catalogue has on a node. Without a provider only a zone in a country of its own is
- * looked for, of any provider: a region that several have gives no country.
+ * Looks up a node in the catalogue. If its provider is unknown, only zones in another country than
+ * their region are searched: the name of a region can be used by several providers, and tells no
+ * country.
  */
 const nodeReading = ({ place, provider, region, zone }: Labelled, catalog: CatalogIndex): Reading | undefined => {
   const zones = [place?.zone, zone].filter((name) => name !== undefined);
@@ -129,5 +136,8 @@ const uncheckedReason = ({ place, provider, region }: Labelled, reading: Reading
   return hasPlace(place) ? undefined : `spec.providerID of ${provider} names no place`;
 };
 
-/** Azure's providerID names no place, but no other provider has names like those of its regions. */
+/**
+ * Whether a providerID determines the place of a node. Azure's names no place, but no other
+ * provider uses names like Azure's regions.
+ */
 const hasPlace = ({ provider, region, zone }: ProviderPlace): boolean => region !== undefined || zone !== undefined || provider === 'azure';

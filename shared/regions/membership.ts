@@ -1,23 +1,26 @@
 import type { Reading } from './catalog-index.ts';
 
-/** Days (UTC) between which something holds; absent: without a beginning, without an end. */
+/** Days (UTC) between which something applies; an absent one leaves that end open. */
 export interface Term {
   readonly since?: string | undefined;
   readonly until?: string | undefined;
 }
 
-/** Way in which a name is inside a list of references, as one provider reads it. */
+/** Membership of a provider's name in a list of references. */
 export interface Membership extends Term {
-  /** Whether the bare name alone is listed, which says nothing of its place. */
+  /** Whether the list has only the bare name, without a provider or a place. */
   readonly isBare: boolean;
 }
 
-/** Provider of a bare name as clusters read it whose provider does not have it, or is not known. */
+/** Provider of a bare name for clusters whose provider lacks the name or is unknown. */
 export const ANY_PROVIDER = '';
 
-/** Names that a list of references stands for, each with the providers that read it inside. */
+/**
+ * Names that a list of references resolves to, each with the providers whose place of that name is
+ * in the list.
+ */
 export type NameTable = ReadonlyMap<string, Readings>;
-/** Tables share the readings of their names: a repository may have a million of them. */
+/** Mutable {@link NameTable}. Tables share their values: a repository may have a million names. */
 export type MutableTable = Map<string, Readings>;
 type Readings = ReadonlyMap<string, Membership>;
 
@@ -32,11 +35,11 @@ const termOf = (since: string | undefined, until: string | undefined): Term => (
 const earlier = (left: string, right: string): string => (left < right ? left : right);
 const later = (left: string, right: string): string => (left < right ? right : left);
 
-/** The value of both that {@link pick} selects; where one is absent, that is the value. */
+/** Picks one of two values. If one is absent, returns the other. */
 const select = (left: string | undefined, right: string | undefined, pick: (a: string, b: string) => string): string | undefined =>
   left === undefined || right === undefined ? (left ?? right) : pick(left, right);
 
-/** The time that two terms share; undefined: none. */
+/** Returns the intersection of two terms; undefined if it is empty. */
 export const sharedTerm = (left: Term, right: Term): Term | undefined => {
   const since = select(left.since, right.since, later);
   const until = select(left.until, right.until, earlier);
@@ -47,8 +50,8 @@ const touch = (first: Term, second: Term): boolean =>
   first.until === undefined || second.since === undefined || second.since <= first.until;
 
 /**
- * The time of two terms together. Of two with a gap between them the later one: a name is rather
- * outside for too long than inside.
+ * Returns the union of two terms. If there is a gap between them, returns the later one: excluding
+ * a name for too long is safer than including it.
  */
 export const joinedTerm = (left: Term, right: Term): Term => {
   const [first, second] = (left.since ?? '') <= (right.since ?? '') ? [left, right] : [right, left];
@@ -60,8 +63,8 @@ export const joinedTerm = (left: Term, right: Term): Term => {
 const isSameTerm = (left: Term, right: Term): boolean => left.since === right.since && left.until === right.until;
 
 /**
- * A name that is inside in two ways. It counts as listed with its place only where that way has all
- * of the time.
+ * Combines two memberships of a name. The result is bare unless one with a place covers the whole
+ * term.
  */
 const joined = (left: Membership, right: Membership): Membership => {
   const term = joinedTerm(left, right);
@@ -71,19 +74,19 @@ const joined = (left: Membership, right: Membership): Membership => {
 const addOne = (table: MutableTable, name: string, provider: string, membership: Membership): void => {
   const readings = table.get(name);
   const known = readings?.get(provider);
-  // Groups that lie in several others bring the same again and again.
+  // A group that several others contain adds the same names repeatedly.
   if (known !== undefined && known.isBare === membership.isBare && isSameTerm(known, membership)) return;
   table.set(name, new Map(readings).set(provider, known === undefined ? membership : joined(known, membership)));
 };
 
-/** Adds a bare name, as clusters read it whose provider does not have it. @returns the work done */
+/** Adds a bare name, for clusters whose provider lacks it. @returns the work done */
 export const addBareName = (table: MutableTable, name: string, { since, until }: Term): number => {
   if (since === undefined && until === undefined && !table.has(name)) table.set(name, BARE_ALONE);
   else addOne(table, name, ANY_PROVIDER, { since, until, isBare: true });
   return 1;
 };
 
-/** Adds what readings say of their names, within a term. @returns the work done */
+/** Adds the names of readings, limited to a term. @returns the work done */
 export const addReadings = (table: MutableTable, readings: readonly Reading[], term: Term, isBare: boolean): number => {
   for (const { name, provider, region } of readings) {
     const shared = sharedTerm(term, { until: region.until });
@@ -92,7 +95,7 @@ export const addReadings = (table: MutableTable, readings: readonly Reading[], t
   return readings.length;
 };
 
-/** Adds what a group stands for, within a term. @returns the work done */
+/** Adds the names of a group, limited to a term. @returns the work done */
 export const addTable = (table: MutableTable, group: NameTable, term: Term): number => {
   const isAlways = term.since === undefined && term.until === undefined;
   for (const [name, readings] of group) {
@@ -110,8 +113,8 @@ const addWithin = (table: MutableTable, name: string, readings: Readings, term: 
 };
 
 /**
- * Takes names out of a table, whatever their terms. A bare name of which every provider that has it
- * is taken out goes, too.
+ * Removes names from a table, whatever their terms. Also removes a bare name if all providers that
+ * have it are removed.
  */
 export const subtract = (table: MutableTable, excluded: NameTable): void => {
   for (const [name, providers] of excluded) {

@@ -2,8 +2,8 @@ import type { CatalogIndex, Reading } from './catalog-index.ts';
 import { readingOf } from './catalog-index.ts';
 
 /**
- * Country codes of ISO 3166-1. A list, as what a JavaScript engine knows of them differs by its
- * version, and hub and agents must find the same commits valid.
+ * Country codes of ISO 3166-1. They are listed here because the codes that a JavaScript engine
+ * knows depend on its version, and hub and agents must accept the same commits.
  */
 const COUNTRY_CODES: ReadonlySet<string> = new Set(
   (
@@ -20,15 +20,15 @@ const COUNTRY_CODES: ReadonlySet<string> = new Set(
 /** Whether ISO 3166-1 has a country code. */
 export const isCountryCode = (code: string): boolean => COUNTRY_CODES.has(code);
 
-/** Name of a country in English, for people alone: `IE` → `Ireland`. */
+/** Returns the English name of a country, for display only: `IE` → `Ireland`. */
 export const countryName = (code: string): string => new Intl.DisplayNames('en', { type: 'region' }).of(code) ?? code;
 
 /** Formats a region for people: `Ireland (aws/eu-west-1)`. */
 export const readingText = ({ country, provider, name }: Reading): string => `${countryName(country)} (${provider}/${name})`;
 
 /**
- * A region in words: `Ireland (aws/eu-west-1)`; the name alone where the catalogue does not have
- * it, or several providers mean different countries by it and none is given.
+ * Formats a region for people: `Ireland (aws/eu-west-1)`. Returns the name alone if the catalogue
+ * lacks it, or if providers mean different countries by it and none is given.
  */
 export const placeText = (catalog: CatalogIndex | undefined, name: string, provider?: string): string => {
   if (catalog === undefined) return name;

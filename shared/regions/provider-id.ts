@@ -1,13 +1,13 @@
-/** Content of a node's `spec.providerID`: the provider and, where it names one, the place. */
+/** Content of a node's `spec.providerID`: the provider, and the place if it names one. */
 export interface ProviderPlace {
-  /** Its id in the catalogue. */
+  /** Id of the provider in the catalogue. */
   readonly provider: string;
   readonly region?: string;
   readonly zone?: string;
 }
 
 /**
- * Regions that OCIDs, and labels of their nodes, name by a key.
+ * Keys of regions, which OCIDs and node labels use instead of the names.
  *
  * @see https://docs.oracle.com/en-us/iaas/Content/General/Concepts/regions.htm
  */
@@ -18,13 +18,13 @@ const OCI_KEYS: ReadonlyMap<string, string> = new Map([
   ['phx', 'us-phoenix-1'],
 ]);
 
-/** Whether two names are those of one region of a provider: `iad` is `us-ashburn-1` of OCI. */
+/** Whether two names of a provider denote the same region: OCI's `iad` is `us-ashburn-1`. */
 export const areSameRegion = (provider: string, left: string, right: string): boolean => {
   const whole = (name: string): string => (provider === 'oci' ? (OCI_KEYS.get(name) ?? name) : name);
   return whole(left) === whole(right);
 };
 
-/** Part of a path; undefined where it is empty. */
+/** Returns a part of a path; undefined if it is empty. */
 const part = (path: string, index: number): string | undefined => path.split('/')[index] || undefined;
 
 const zoneOf = (provider: string, zone: string | undefined): ProviderPlace => (zone === undefined ? { provider } : { provider, zone });
@@ -32,7 +32,7 @@ const regionOf = (provider: string, region: string | undefined): ProviderPlace =
   region === undefined ? { provider } : { provider, region };
 
 /**
- * The forms that the cloud controllers write, by scheme: aws:///eu-west-1a/i-0,
+ * Formats that the cloud controllers write, by scheme: aws:///eu-west-1a/i-0,
  * gce://project/zone/name, alicloud://cn-hangzhou.i-0, oci://ocid1.instance.oc1.eu-frankfurt-1.id,
  * scaleway://instance/fr-par-1/id.
  */
@@ -56,10 +56,10 @@ const ocid = (text: string): ProviderPlace | undefined => {
 /** `cn-hangzhou.i-bp1…`: Alibaba's controller writes no scheme. */
 const ALIBABA = /^([a-z]+(?:-[a-z0-9]+)+)\.i-[a-z0-9]+$/;
 
-/** Longer ones are not read: a providerID has at most a few hundred characters. */
+/** Longest providerID that is parsed. Real ones have at most a few hundred characters. */
 const MAX_LENGTH = 2048;
 
-/** Reads `spec.providerID`. @returns undefined: it names no provider that is known here */
+/** Parses `spec.providerID`. @returns undefined if its provider is unknown */
 export const parseProviderId = (providerID: string | undefined): ProviderPlace | undefined => {
   if (providerID === undefined || providerID.length > MAX_LENGTH) return undefined;
   const [scheme = '', path] = providerID.split('://', 2);

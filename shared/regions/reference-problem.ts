@@ -10,7 +10,7 @@ const UPDATE = 'fso regions update';
 
 const listed = (names: Iterable<string>): string => listText([...names]) || 'none';
 
-/** Finds why a reference stands for nothing in a repository; undefined: it is right. */
+/** Explains why a reference resolves to nothing; undefined if it is valid. */
 export const referenceProblem = (reference: string, resolver: RegionResolver): string | undefined => {
   const parsed = parseReference(reference);
   if (parsed.type === 'name') return undefined;
@@ -30,7 +30,7 @@ const groupProblem = (group: string, { groups, catalog }: RegionResolver): strin
   return `there is no RegionGroup ${group} (there are: ${listed(groups.keys())}${hint})`;
 };
 
-/** Finds why a provider is not known in a repository; undefined: it is. */
+/** Explains why a provider is unknown; undefined if it is known. */
 export const providerProblem = (provider: string, catalog: CatalogIndex | undefined): string | undefined => {
   if (catalog === undefined) return `a provider needs ${CATALOG_PATH}: write it with ${UPDATE}`;
   return unless(
@@ -39,10 +39,13 @@ export const providerProblem = (provider: string, catalog: CatalogIndex | undefi
   );
 };
 
-/** Regions that a problem suggests instead. */
+/** Most regions that a problem suggests. */
 const MAX_SUGGESTED = 3;
 
-/** The usual mistake is a name that another provider has. */
+/**
+ * Explains why a region is unknown; undefined if it is known. Suggests other providers, since a
+ * name of another provider is the usual mistake.
+ */
 const regionProblem = (
   { provider, name }: { readonly provider: string; readonly name: string },
   catalog: CatalogIndex,

@@ -5,39 +5,40 @@ import { conflictsOf } from './conflicts.ts';
 import { addBareName, addReadings, addTable, type MutableTable, type NameTable, subtract, type Term } from './membership.ts';
 import { parseReference } from './reference.ts';
 
-/** A named list of references, of a repository or of its catalogue. */
+/** Named list of references, defined in a repository or its catalogue. */
 export interface GroupDefinition {
   readonly members: readonly string[];
   readonly exclude?: readonly string[] | undefined;
-  /** Terms of members that join or leave. */
+  /** Terms of members that join or leave the group. */
   readonly terms?: readonly (Term & { readonly member: string })[] | undefined;
 }
 
-/** The bare names that references stand for in a cluster. */
+/** Region names that references resolve to in a cluster. */
 export interface ResolvedRegions {
   /** Sorted, without duplicates. */
   readonly regions: readonly string[];
-  /** Sorted; empty for those who have no catalogue. */
+  /** Sorted; empty without a catalogue. */
   readonly conflicts: readonly RegionConflict[];
 }
 
-/** Names that all lists of a repository may stand for together. More take seconds. */
+/** Most names that all lists of a repository may resolve to together. More would take seconds. */
 const MAX_WORK = 4_000_000;
-/** Names that its groups may stand for together, which stay in memory. */
+/** Most names that its groups may resolve to together. They stay in memory. */
 const MAX_GROUP_NAMES = 1_000_000;
 
-/** Groups within groups. */
+/** Deepest nesting of groups. */
 export const MAX_GROUP_DEPTH = 16;
 
 const EMPTY: NameTable = new Map();
 
 /**
- * Resolves references to names, by the catalogue and the groups of one commit. Unknown references
- * stand for no name: a typo never widens a policy. Equal results are one object.
+ * Resolves references to region names, with the catalogue and the groups of one commit. Unknown
+ * references resolve to nothing, so that a typo never widens a policy. Equal results are one
+ * object.
  */
 export class RegionResolver {
   readonly catalog: CatalogIndex | undefined;
-  /** Groups by name; those of a repository win over those of its catalogue. */
+  /** Groups by name. Groups of the repository take precedence over those of its catalogue. */
   readonly groups: ReadonlyMap<string, GroupDefinition>;
   readonly #groupTables = new Map<string, NameTable>();
   readonly #resolved = new Map<string, ResolvedRegions>();
@@ -55,7 +56,7 @@ export class RegionResolver {
     this.#byPartition = groupBy(readings, ({ region }) => region.partition);
   }
 
-  /** Whether the lists resolved so far stand for more names than a repository may have. */
+  /** Whether the lists resolved so far have more names than a repository may have. */
   get isExhausted(): boolean {
     return this.#work > MAX_WORK || this.#groupNames > MAX_GROUP_NAMES;
   }
@@ -67,8 +68,8 @@ export class RegionResolver {
   /**
    * Resolves references for clusters of a provider.
    *
-   * @param provider of the cluster's registration; undefined: it names none, and each name counts
-   * that any provider reads inside
+   * @param provider provider of the cluster's registration; if undefined, the names of every
+   * provider count
    */
   resolve(references: readonly string[], provider?: string): ResolvedRegions {
     const key = `${provider ?? ''}\n${references.join('\n')}`;
@@ -81,8 +82,8 @@ export class RegionResolver {
   }
 
   /**
-   * Resolves as {@link resolve} for a policy, whose list is never empty: where the provider has
-   * none of the regions, all names stay, with a conflict that always holds, and nothing may run.
+   * Resolves the allowed regions of a policy, which must not be empty. If the provider has none of
+   * the regions, the result has all names and a conflict that always applies, so nothing may run.
    */
   resolveAllowed(references: readonly string[], provider?: string): ResolvedRegions {
     const resolved = this.resolve(references, provider);
@@ -130,7 +131,7 @@ export class RegionResolver {
     }
   }
 
-  /** The names of a group; none of one that contains itself, which no valid commit has. */
+  /** Names of a group; empty for a group that contains itself, which no valid commit has. */
   #groupTable(name: string, within: readonly string[]): NameTable {
     const known = this.#groupTables.get(name);
     if (known !== undefined) return known;

@@ -4,22 +4,22 @@ import type { PodTemplate } from './template.ts';
 
 const partsOf = (term: NodeSelectorTerm | null) => ({ expressions: term?.matchExpressions ?? [], fields: term?.matchFields ?? [] });
 
-const isSoMany = (terms: readonly (NodeSelectorTerm | null)[]): boolean =>
+const exceedsLimits = (terms: readonly (NodeSelectorTerm | null)[]): boolean =>
   terms.length > MAX_TERMS ||
   terms.reduce((sum, term) => sum + partsOf(term).expressions.length + partsOf(term).fields.length, 0) > MAX_REQUIREMENTS;
 
 /**
- * The template of the pods that placement injection leaves: the same rules, in the same order, as
- * those of `fso-placement-injection` in CEL (agent/enforce/injection/injection-cel.ts).
+ * Applies placement injection to a template. The rules and their order are those of
+ * `fso-placement-injection` in CEL (agent/enforce/injection/injection-cel.ts).
  *
- * @param regions allowed, sorted; none: nothing is injected
+ * @param regions allowed regions, sorted; if empty, nothing is injected
  */
 export const injectRegions = (template: PodTemplate, regions: readonly string[]): PodTemplate => {
   const { nodeName, nodeSelector, affinity } = template;
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   const terms = required?.nodeSelectorTerms ?? [];
   const isRegionSelected = nodeSelector != null && Object.hasOwn(nodeSelector, REGION_LABEL);
-  if (regions.length === 0 || nodeName || isRegionSelected || isSoMany(terms)) return template;
+  if (regions.length === 0 || nodeName || isRegionSelected || exceedsLimits(terms)) return template;
   if (terms.length * (regions.length + 1) > MAX_REGION_VALUES) return template;
   const requirement = { key: REGION_LABEL, operator: 'In', values: [...regions] };
   const injected = (term: NodeSelectorTerm | null): NodeSelectorTerm => {

@@ -5,8 +5,8 @@ import { confiningLine } from './mend.ts';
 import type { NodeFacts, PodTemplate, Taint, Toleration } from './template.ts';
 
 /**
- * Fit of pods on nodes, as kube-scheduler filters them by node selector, required node affinity
- * and taints. Its other filters, such as for resources and volumes, are not looked at.
+ * Fit of pods on nodes, as kube-scheduler filters them by node selector, required node affinity and
+ * taints. Its other filters, such as resources and volumes, are ignored.
  */
 
 /** @see https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/ */
@@ -16,7 +16,7 @@ const tolerates = ({ key, operator, value = '', effect }: Toleration, taint: Tai
   return key === taint.key && (operator === 'Exists' || value === (taint.value ?? ''));
 };
 
-/** The first taint that keeps the pods of a template away. */
+/** First taint of a node that keeps the pods away. */
 const untoleratedTaint = (tolerations: readonly Toleration[], { taints }: NodeFacts): Taint | undefined =>
   taints.find(
     (taint) => (taint.effect === 'NoSchedule' || taint.effect === 'NoExecute') && !tolerations.some((each) => tolerates(each, taint)),
@@ -24,7 +24,7 @@ const untoleratedTaint = (tolerations: readonly Toleration[], { taints }: NodeFa
 
 const INTEGER = /^[+-]?\d+$/;
 
-/** Compares as integers, as the scheduler does; what is no integer matches nothing. */
+/** Compares as integers, like the scheduler. Other values never match. */
 const compares = (value: string | undefined, [bound]: readonly string[], isGreater: boolean): boolean => {
   if (value === undefined || bound === undefined || !INTEGER.test(value) || !INTEGER.test(bound)) return false;
   return isGreater ? BigInt(value) > BigInt(bound) : BigInt(value) < BigInt(bound);
@@ -77,16 +77,16 @@ const matchesAffinity = ({ affinity }: PodTemplate, node: NodeFacts): boolean =>
   return required == null || (required.nodeSelectorTerms ?? []).some((term) => matchesTerm(term, node));
 };
 
-/** A pod template, and what its pods meet in their namespace. */
+/** Pod template, with the policies and nodes to judge it against. */
 export interface TemplateQuestion {
   readonly template: PodTemplate;
-  /** Whether a DaemonSet makes the pods: its controller names the node of each. */
+  /** Whether a DaemonSet creates the pods. Its controller assigns each pod to a node. */
   readonly isDaemonSet: boolean;
   /** Path of the pod spec in the owner, such as `spec.template.spec`. */
   readonly path: string;
   /** Regions that every denying policy of the namespace allows. */
   readonly regions: readonly string[];
-  /** Regions that placement injection gives to the pods; none: it leaves them as they are. */
+  /** Regions that placement injection adds to the pods. If empty, pods stay unchanged. */
   readonly injected: readonly string[];
   readonly nodes: readonly NodeFacts[];
 }
@@ -96,9 +96,9 @@ export type TemplateJudgement =
   | { readonly risk: 'None' }
   | {
       readonly risk: 'Refused' | 'Pending';
-      /** The failing term. */
+      /** Rule that the pods fail. */
       readonly reason: string;
-      /** The line that mends it. */
+      /** Change that removes the risk. */
       readonly fix: string;
       /** Number of nodes outside on which the pods of a DaemonSet would stay pending. */
       readonly nodes?: number;
@@ -124,9 +124,9 @@ const DAEMON_SET_TOLERATIONS = [
 ];
 
 /**
- * Judges the next pods of a template: whether the locks refuse them, by the residency decision
- * after placement injection, and else whether any node inside satisfies their node selector,
- * required node affinity and tolerations. Pure.
+ * Judges whether the next pods of a template can run. The locks refuse pods that fail the residency
+ * decision after placement injection. Other pods stay pending if no node in an allowed region
+ * satisfies their node selector, required node affinity and tolerations. Pure.
  */
 export const judgeTemplate = (question: TemplateQuestion): TemplateJudgement => {
   const { template, isDaemonSet, path, regions, injected } = question;
@@ -138,8 +138,8 @@ export const judgeTemplate = (question: TemplateQuestion): TemplateJudgement => 
 };
 
 /**
- * Pods of a DaemonSet pass at admission, and the bind gate decides on the node of each: those for
- * nodes outside stay pending.
+ * Judges the pods of a DaemonSet. Admission lets them pass, and the bind gate decides by the node
+ * of each pod: pods for nodes outside of the allowed regions stay pending.
  */
 const judgeDaemonSet = ({ template, nodes, regions, path }: TemplateQuestion): TemplateJudgement => {
   if (template.isCut === true) return NONE;
@@ -177,7 +177,10 @@ const judgeFit = (template: PodTemplate, { nodes, regions, path }: TemplateQuest
     : tainted(taint, path);
 };
 
-/** Looks for the first node on which the pods fit, and for what keeps them from the others. */
+/**
+ * Finds out whether the pods fit on any node inside. If not, reports whether the node selector
+ * matches a node, and the first taint that is not tolerated.
+ */
 const firstFit = (template: PodTemplate, inside: readonly NodeFacts[]) => {
   const tolerations = [...(template.tolerations ?? []), ...USUAL_TOLERATIONS];
   let isSelected = false;

@@ -7,7 +7,9 @@ const REQUIRED = 'affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExe
 const termsOf = ({ affinity }: PodTemplate) =>
   affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
 
-/** Regions that a nodeSelector could name and the required node affinity still allow. */
+/**
+ * Allowed regions that a nodeSelector can name without contradicting the required node affinity.
+ */
 const fittingRegions = (template: PodTemplate, regions: readonly string[]): readonly string[] => {
   const reaches = termsOf(template)
     .filter((term) => (term?.matchExpressions ?? []).length + (term?.matchFields ?? []).length > 0)
@@ -21,8 +23,8 @@ const isExcluded = (expressions: readonly { key: string; operator: string; value
   expressions.some(({ key, operator, values }) => key === REGION_LABEL && operator === 'NotIn' && (values ?? []).includes(region));
 
 /**
- * The line that confines the pods of a template, ready to paste: the text of lock 1 for workloads
- * (agent/enforce/floor/floor-cel.ts#WORKLOAD_FIX).
+ * Returns the change that confines the pods of a template to the allowed regions, in the words of
+ * lock 1 (agent/enforce/floor/floor-cel.ts#WORKLOAD_FIX).
  *
  * @param path of the pod spec in the owner, such as `spec.template.spec`
  */

@@ -18,7 +18,10 @@ export interface Taint {
 /** The parts of a pod template that decide where its pods may run. */
 export interface PodTemplate extends Omit<PodPlacement, 'ownerReferences'> {
   readonly tolerations?: readonly Toleration[];
-  /** Whether it says more of nodes than is kept: then only its regions are judged. */
+  /**
+   * Whether rules about nodes were dropped because there are too many. Only the regions of such a
+   * template are judged.
+   */
   readonly isCut?: true;
 }
 
@@ -26,7 +29,7 @@ export interface PodTemplate extends Omit<PodPlacement, 'ownerReferences'> {
 export interface NodeFacts {
   readonly name: string;
   readonly region: string | undefined;
-  /** Undefined: it has more of them than are kept, and counts as one with every label. */
+  /** Undefined if the node has too many labels to keep. It then counts as having every label. */
   readonly labels: Readonly<Record<string, string>> | undefined;
   readonly taints: readonly Taint[];
 }

@@ -5,7 +5,7 @@ export const approvalTag = (revision: string, wave: string): string => `fso/appr
 export const immediateTag = (revision: string): string => `fso/immediate/${revision}`;
 
 /**
- * Name of the signed tag that takes approvals of a commit for a wave back. Any such tag of a commit
- * takes {@link immediateTag} back.
+ * Name of the signed tag that revokes the approvals of a commit for a wave. Any such tag also
+ * revokes the {@link immediateTag} of the commit.
  */
 export const revocationTag = (revision: string, wave: string): string => `fso/revoke/${revision}/${wave}`;

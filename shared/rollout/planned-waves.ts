@@ -5,7 +5,7 @@ import { wavesOf } from './waves.ts';
 
 const Count = z.int().min(0);
 
-/** Clusters that a planned wave names. */
+/** Most clusters that a planned wave lists by name. */
 const NAMED = 20;
 
 export const PlannedWaves = z.object({
@@ -33,12 +33,12 @@ export type PlannedWaves = z.infer<typeof PlannedWaves>;
 type Side = Pick<PolicySet, 'rollout' | 'clusters'>;
 
 /**
- * Plans the waves in which a change would reach its clusters: by the strategy and the labels of the
- * commit before, as if every wave had that. Pure.
+ * Plans the waves in which a change would reach its clusters. Uses the strategy and the labels of
+ * the previous commit, and assumes that all waves have completed that commit. Pure.
  *
  * @param changed names of clusters whose policies change
  * @param wanted names of clusters that are compared; undefined: all
- * @returns null: neither side has a strategy
+ * @returns null if neither commit has a strategy
  */
 export const planWaves = (
   { before, after }: { readonly before: Side; readonly after: Side },

@@ -6,10 +6,10 @@ export const OTHERS = '(others)';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** Milliseconds of a duration as a strategy writes it: `30s`, `10m`, `2h`. */
+/** Converts a duration of a strategy to milliseconds: `30s`, `10m`, `2h`. */
 export const durationMs = (text: string): number => Number(text.slice(0, -1)) * (UNITS[text.slice(-1)] ?? 0);
 
-/** A cluster by what selectors see of it. */
+/** Cluster as selectors see it. */
 export interface SelectedCluster {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -18,19 +18,22 @@ export interface SelectedCluster {
 /** A wave and the clusters that it selects. */
 export interface WaveMembers {
   readonly name: string;
-  /** undefined: the last wave, of clusters that no other selects. */
+  /** Undefined for the last wave, of clusters that no other wave selects. */
   readonly wave: RolloutWave | undefined;
   /** Names, in the order in which they were given. */
   readonly clusters: readonly string[];
 }
 
-/** The first wave that selects a cluster; undefined: it is in the last one. */
+/**
+ * Returns the first wave that selects a cluster; undefined if the cluster is in the last wave,
+ * {@link OTHERS}.
+ */
 export const waveOf = ({ waves }: RolloutStrategySpec, labels: SelectedCluster['labels']): RolloutWave | undefined =>
   waves.find(({ clusterSelector }) => matchesSelector(clusterSelector, labels));
 
 /**
- * Assigns clusters to the waves of a strategy, in order: each to the first wave that selects it,
- * the rest to a last one. Pure. A wave may be empty.
+ * Assigns each cluster to the first wave that selects it, and the rest to a last wave. Waves keep
+ * their order and may be empty. Pure.
  */
 export const wavesOf = (strategy: RolloutStrategySpec, clusters: Iterable<SelectedCluster>): readonly WaveMembers[] => {
   const { waves } = strategy;

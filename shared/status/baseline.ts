@@ -3,9 +3,7 @@ import { boundedList, NamespaceName } from '../api/index.ts';
 import { canonicalJson, sha256 } from '../encoding/index.ts';
 import { sameItems } from '../runtime/index.ts';
 
-/**
- * Profile of a cluster: what it has, as far as the state of a policy that conforms depends on it.
- */
+/** Features of a cluster that the expected state of its policies depends on. */
 export const ClusterProfile = z.strictObject({
   floor: z.boolean().describe('The API server has ValidatingAdmissionPolicy: without it there is no lock 1.'),
   gatekeeper: z.boolean().describe('Gatekeeper is installed: without it there is no lock 2.'),
@@ -14,18 +12,18 @@ export const ClusterProfile = z.strictObject({
 });
 export type ClusterProfile = z.infer<typeof ClusterProfile>;
 
-/** Namespaces that a baseline names at most. */
+/** Most namespaces that a baseline lists. */
 export const MAX_BASELINE_NAMESPACES = 10_000;
 /**
- * Policies of a compiled list at most, one bit of a baseline each; and policies that a report
- * names.
+ * Most policies of a compiled list, each of which takes one bit of a baseline. Also the most
+ * policies that a report lists by name.
  */
 export const MAX_LISTED = 20_000;
 const MAX_BITMAP_LENGTH = Math.ceil(MAX_LISTED / 8 / 3) * 4;
 
 /**
- * Baseline that the reports of a cluster deviate from: every policy of its list that is not
- * reported by name reads as `expectedReport` says for this baseline.
+ * Baseline of the reports of a cluster. Every policy of its list that is not reported by name is in
+ * the state that `expectedReport` returns for this baseline.
  */
 export const Baseline = z.strictObject({
   list: z
@@ -45,7 +43,7 @@ export type Baseline = Readonly<z.infer<typeof Baseline>>;
 /** SHA-256 (hex) of a baseline without its time. */
 export const digestOfBaseline = ({ asOf: _asOf, ...content }: Baseline): string => sha256(canonicalJson(content));
 
-/** Fields of a baseline but its time; those of the profile by themselves. */
+/** Fields of a baseline except its time, with those of the profile one by one. */
 type BaselineField = 'list' | 'missing' | 'namespaces' | keyof ClusterProfile;
 
 const ALL_FIELDS: readonly BaselineField[] = ['list', 'missing', 'namespaces', 'floor', 'gatekeeper', 'injection', 'gatekeeperNamespace'];
@@ -56,12 +54,16 @@ const isSameField = (a: Baseline, b: Baseline, field: BaselineField): boolean =>
 };
 
 /**
- * Whether two baselines have the same in these fields. Default: in all; their time never counts.
+ * Whether two baselines agree in the given fields, by default in all. Their time is never compared.
  */
 export const isSameBaseline = (a: Baseline | null, b: Baseline | null, fields: readonly BaselineField[] = ALL_FIELDS): boolean =>
   a === b || (a !== null && b !== null && fields.every((field) => isSameField(a, b, field)));
 
-/** A bitmap as base64, without zero bytes at its end. @param isSet of each bit, from 0 */
+/**
+ * Encodes a bitmap as base64, without trailing zero bytes.
+ *
+ * @param isSet whether the bit with an index is set
+ */
 export const encodeBitmap = (length: number, isSet: (index: number) => boolean): string => {
   const bytes = new Uint8Array(Math.ceil(length / 8));
   let end = 0;
@@ -75,15 +77,15 @@ export const encodeBitmap = (length: number, isSet: (index: number) => boolean):
 };
 
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-/** Six bits for each character of base64, by its code; of others, and of padding, none. */
+/** Six bits of each base64 character, by its code; zero for padding and other characters. */
 const SEXTETS = Uint8Array.from({ length: 128 }, (_, code) => Math.max(0, BASE64.indexOf(String.fromCharCode(code))));
 
 /**
- * Whether a bit of a bitmap in base64 is set; beyond its end, and before its beginning, none is.
- * Its bytes would be a buffer for each of thousands of clusters.
+ * Whether a bit of a base64 bitmap is set; false outside of the bitmap. The text is not decoded:
+ * that would allocate a buffer for each of thousands of clusters.
  */
 export const hasBit = (bitmap: string, index: number): boolean => {
-  // Base64 takes the bits of a byte from its highest one.
+  // Base64 encodes the highest bit of a byte first.
   const at = (index | 7) - (index & 7);
   const sextet = SEXTETS[bitmap.charCodeAt(Math.floor(at / 6))] ?? 0;
   return ((sextet >> (5 - (at % 6))) & 1) === 1;

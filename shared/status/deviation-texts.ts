@@ -1,16 +1,16 @@
 import type { RiskCounts } from '../api/index.ts';
 
-/** Text for each reason, where the agent of the cluster has not sent its own. */
+/** Texts of reasons, used while the agent of the cluster has not sent its own. */
 const REASONS: ReadonlyMap<string, string> = new Map([
-  // Of what is seen of a policy of the accepted commit.
+  // Content of a policy in the cluster, compared with the accepted commit.
   ['Absent', 'not in the cluster, and cannot be written yet'],
   ['Differs', 'reads otherwise in the cluster than in the accepted commit'],
   ['NotJudged', 'written, and not judged yet'],
   ['OtherContent', 'governs by another content than the accepted commit has'],
   ['OtherNamespaces', 'governs other namespaces than are expected'],
-  // Of a policy of which the hub does not know what its cluster's list asks for.
+  // A policy whose required content the hub does not know.
   ['Unlisted', 'the hub does not know the list of policies that this cluster has'],
-  // Of its condition Ready.
+  // Reasons of the condition Ready.
   ['Enforced', ''],
   ['EnforcementFailed', 'lock 1 does not hold'],
   ['Expired', 'expired'],
@@ -20,7 +20,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['NoLock', 'neither lock can enforce it in this cluster'],
   ['NotObserved', 'the agent cannot see the cluster at the moment: what it proved last may not hold any more'],
   ['Proving', 'a lock is not proven yet'],
-  // Of its locks, or of Ready.
+  // Reasons of a lock, or of Ready.
   ['Unanswered', 'another rule answers in place of a lock, which is neither proven nor refuted'],
   ['Degraded', 'a lock does not hold: its write was refused, or its proof failed'],
   ['Pending', 'a lock is not proven yet'],
@@ -36,7 +36,7 @@ const CONDITIONS_TEXT = {
 };
 type ConditionType = keyof typeof CONDITIONS_TEXT;
 
-/** Fields of a deviation that its text is made of. */
+/** Fields of a deviation that are described. */
 interface Described {
   readonly reason: string;
   readonly violations: number;
@@ -44,10 +44,10 @@ interface Described {
   readonly conditions: readonly ConditionType[];
 }
 
-/** The text for a reason; for one that is not known, such as of a later agent, the code itself. */
+/** Describes a reason. Returns an unknown code, such as that of a newer agent, unchanged. */
 export const describeReason = (reason: string): string => REASONS.get(reason) ?? reason;
 
-/** The text for a condition that needs attention. */
+/** Describes a condition that needs attention. */
 export const describeCondition = (type: ConditionType): string => CONDITIONS_TEXT[type];
 
 /** Describes a number of violations: `1 workload is outside of the allowed regions` */
@@ -66,7 +66,7 @@ export const describeRisks = ({ refused, pending }: RiskCounts): string =>
 
 const countOwners = (count: number): string => (count === 1 ? '1 owner' : `${count} owners`);
 
-/** Describes a deviation as far as it is known without its agent. */
+/** Describes a deviation from what is known without its agent. */
 export const describeDeviation = ({ reason, violations, risks, conditions }: Described): string =>
   [
     describeReason(reason),

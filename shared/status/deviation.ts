@@ -15,7 +15,7 @@ import { MAX_LISTED } from './baseline.ts';
 import { describeCondition, describeDeviation, describeReason } from './deviation-texts.ts';
 import { NO_GATEKEEPER } from './expected.ts';
 
-/** Conditions of a policy that are reported, and the statuses with which they are. */
+/** Conditions of a policy that need attention, with the statuses in which they do. */
 const REPORTED = {
   [CONDITIONS.conflict]: ['True'],
   [CONDITIONS.regionAmbiguous]: ['True'],
@@ -31,9 +31,9 @@ const REASON = /^[A-Za-z]{1,32}$/;
 const MAX_COUNT = 2_147_483_647;
 
 /**
- * State of a policy of a cluster's list where that is not as expected: states, a code and a count,
- * at most 360 bytes of JSON. What the policy asks for is in the list, and the agent has texts and
- * names; so policies that deviate alike share one value, whatever their names and clusters.
+ * Unexpected state of a policy in a cluster's list: states, a code and counts, at most 360 bytes of
+ * JSON. It has no texts and no names, which the agent and the list have. Policies that deviate in
+ * the same way therefore share one value in all clusters.
  */
 export const Deviation = z.strictObject({
   phase: Phase,
@@ -58,21 +58,20 @@ export const DeviationGroup = z.strictObject({ deviation: Deviation, policies: z
 export type DeviationGroup = z.infer<typeof DeviationGroup>;
 
 /**
- * Report of one policy by name: the deviation of one in the cluster's list, or all of one that the
- * list does not have.
+ * Report of one policy: its deviation if the cluster's list has the policy, else the whole report.
  */
 export type NamedPolicy = Deviation | PolicyReport;
 
-/** Whether all of a policy is reported, as its list does not have it. */
+/** Whether a policy is reported as a whole, because it is not in the cluster's list. */
 export const isWhole = (named: NamedPolicy): named is PolicyReport => 'name' in named;
 
-/** The JSON of a deviation; the same text for the same deviation. */
+/** Returns the JSON of a deviation. Memoized for each object. */
 export const textOfDeviation: (deviation: Deviation) => string = weakMemo((deviation) => JSON.stringify(deviation));
 
 /** Returns one shared object for all equal deviations. */
 export const internDeviation: (deviation: Deviation) => Deviation = memoByText(textOfDeviation, (deviation) => deviation);
 
-/** Deviations by name, put together with those that say the same. */
+/** Groups the policies that deviate in the same way. Whole reports are skipped. */
 export const groupDeviations = (named: Iterable<readonly [string, NamedPolicy]>): DeviationGroup[] => {
   const groups = new Map<Deviation, string[]>();
   for (const [name, value] of named) {
@@ -85,7 +84,7 @@ export const groupDeviations = (named: Iterable<readonly [string, NamedPolicy]>)
   return [...groups].map(([deviation, policies]) => ({ deviation, policies }));
 };
 
-/** The deviations of groups by name. */
+/** Yields each policy of the groups with its deviation. */
 export function* deviationsIn(groups: readonly DeviationGroup[]): Generator<[string, Deviation]> {
   for (const { deviation, policies } of groups) {
     const shared = internDeviation(deviation);
@@ -93,14 +92,15 @@ export function* deviationsIn(groups: readonly DeviationGroup[]): Generator<[str
   }
 }
 
-/** Reason of a report that has no condition about it. */
+/** Reason of a report without a condition Ready. */
 const usualReason = (report: PolicyReport): string => {
   if (isNamespaceMissing(report)) return NAMESPACE_MISSING;
   return report.phase === 'Active' ? 'Enforced' : report.phase;
 };
 
 /**
- * Reasons for which nothing is injected that follow from the cluster and the phase of the policy.
+ * Reasons of missing injection that need no attention: they follow from the cluster, or from the
+ * phase of the policy.
  */
 const NOT_INJECTED = ['Unavailable', 'NotGoverning'];
 
@@ -115,10 +115,13 @@ const reportedConditions = ({ conditions }: PolicyReport): ReportedType[] =>
     ),
   );
 
-/** Number of owners whose next pods would be refused, without those that no dry run was made of. */
+/**
+ * Returns the number of owners whose next pods would be refused, without those that no dry run has
+ * tried yet.
+ */
 export const countTried = ({ refused, untried = 0 }: NonNullable<Deviation['risks'] | PolicyReport['risks']>): number => refused - untried;
 
-/** Owners at risk, where there are any. */
+/** Counts of owners at risk; empty if there are none. */
 const risksIn = ({ risks }: PolicyReport): Pick<Deviation, 'risks'> => {
   if (risks === undefined || risks.refused + risks.pending === 0) return {};
   const { refused, pending, untried } = risks;
@@ -127,7 +130,7 @@ const risksIn = ({ risks }: PolicyReport): Pick<Deviation, 'risks'> => {
 
 const isHeld = ({ state }: ReportedLock): boolean => state !== 'Degraded' && state !== 'Pending';
 
-/** Reason why the policy is not ready, or where it is, why a lock is not proven. */
+/** Reason of the first lock that an active policy lacks, else the reason of its condition Ready. */
 const reasonOf = (report: PolicyReport): string => {
   const { phase, conditions, enforcement } = report;
   const { admission, gatekeeper, binding } = enforcement;
@@ -160,7 +163,10 @@ export const standingOf: (report: PolicyReport) => Deviation = weakMemo((report)
 
 const isProvenLock = ({ state }: ReportedLock): boolean => state === 'Enforced' || state === 'NotApplicable';
 
-/** Whether a cluster lacks Gatekeeper, which is no matter of any one policy. */
+/**
+ * Whether the lock is missing because the cluster has no Gatekeeper. That is no problem of a single
+ * policy.
+ */
 const lacksGatekeeper = ({ state, message }: ReportedLock): boolean => state === 'Unavailable' && message === NO_GATEKEEPER;
 
 /** Whether a policy is settled and proven by its own report, without violations or conditions. */
@@ -173,26 +179,27 @@ export const isUneventful = (report: PolicyReport): boolean => {
 };
 
 /**
- * Reasons of policies whose observed content is not the accepted one, not yet the accepted one, or
- * unknown.
+ * Reasons of policies whose content in the cluster differs from the accepted one, is not judged
+ * yet, or is unknown.
  */
 const UNJUDGED = ['Absent', 'NotJudged', 'Differs', 'OtherContent', 'Unlisted'] as const;
 
 /**
- * Whether the policy in a cluster is not what its list asks for; the report of its agent does not
- * count then.
+ * Whether the policy in a cluster is not known to be what its list requires. Its agent's report
+ * then does not count.
  */
 export const isUnjudged = ({ conditions }: PolicyReport): boolean =>
   conditions.some(({ type, reason }) => type === CONDITIONS.ready && UNJUDGED.some((each) => each === reason));
 
-/** Conditions of a deviation that alert people. */
+/** Conditions of a deviation that raise alerts. */
 export const alarmsIn = ({ conditions }: Deviation): Deviation['conditions'] =>
   conditions.filter((type) => type === CONDITIONS.conflict || type === CONDITIONS.tampered);
 
 /**
- * Best state of a policy while what is seen of it is not the accepted content, or not yet.
+ * Returns the best state that a policy can have while it is not known to have the accepted content:
+ * none of its locks counts as proven.
  *
- * @param reason why it is not
+ * @param reason reason why that is not known
  */
 export const unjudged = (standing: Deviation | undefined, reason: (typeof UNJUDGED)[number]): Deviation => {
   const unproven = (state: LockState = 'Pending'): LockState => (state === 'Enforced' ? 'Pending' : state);
@@ -218,8 +225,10 @@ const isSameContent = (a: PolicyReport, b: PolicyReport): boolean =>
   sameItems(a.effectiveRegions, b.effectiveRegions);
 
 /**
- * Deviation of a policy from what is expected of it; undefined: none. The revision is not compared:
- * the hub knows better since which commit the policy reads like this.
+ * Compares the report of a policy with the expected one. The revision is ignored: the hub knows
+ * better which commit introduced the content of the policy.
+ *
+ * @returns undefined if the policy is as expected
  */
 export const deviationFrom = (expected: PolicyReport, seen: PolicyReport): Deviation | undefined => {
   const standing = standingOf(seen);
@@ -231,7 +240,7 @@ export const deviationFrom = (expected: PolicyReport, seen: PolicyReport): Devia
 /** Reasons of policies that govern no namespace. */
 const NOT_GOVERNING = new Set([NAMESPACE_MISSING, 'Absent', 'Expired', 'Invalid']);
 
-/** Risks of which only the numbers are known. */
+/** Risks with counts and without names. */
 const namelessRisks = (counts: NonNullable<Deviation['risks']>): NonNullable<PolicyReport['risks']> => ({
   ...counts,
   unconfirmed: 0,
@@ -242,15 +251,15 @@ const namelessRisks = (counts: NonNullable<Deviation['risks']>): NonNullable<Pol
 const readyStatus = ({ phase }: Deviation) => (phase === 'Active' ? 'True' : 'False');
 
 /**
- * The report of a policy that deviates, as far as it is known without its agent. The same object
- * for the same two.
+ * Builds the report of a deviating policy from what is known without its agent. Memoized: equal
+ * arguments return the same object.
  *
- * @param expected of the policy where it governs
+ * @param expected report that the policy would have if it governed its namespaces
  */
 export const deviatingReport: (expected: PolicyReport, deviation: Deviation) => PolicyReport = weakMemo2((expected, deviation) => {
   const { phase, reason, locks, violations, risks, conditions } = deviation;
   const { risks: _none, ...withoutRisks } = deviation;
-  // Only its next pods are at risk: all else is as expected.
+  // Only the next pods are at risk; everything else is as expected.
   if (internDeviation(withoutRisks) === standingOf(expected)) return { ...expected, ...(risks && { risks: namelessRisks(risks) }) };
   const lockOf = (lock: keyof Deviation['locks']): ReportedLock =>
     expected.enforcement[lock].state === locks[lock] ? expected.enforcement[lock] : { state: locks[lock] };

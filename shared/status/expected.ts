@@ -9,8 +9,8 @@ export const NO_GATEKEEPER = 'Gatekeeper is not installed';
 export const NO_FLOOR = 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy';
 
 /**
- * Reason why a policy governs no namespace although it can be enforced. `isAbsent`: the one that it
- * names does not exist.
+ * Explains why an enforceable policy governs no namespace. `isAbsent` is set if the namespace that
+ * it names does not exist.
  */
 export const explainMissing = ({
   targetNamespace,
@@ -24,9 +24,9 @@ export const explainMissing = ({
 };
 
 /**
- * The namespaces that a policy governs, in the order of `names`.
+ * Returns the namespaces that a policy governs, in the order of `names`.
  *
- * @param names those that any glob of its list matches
+ * @param names namespaces that any glob of the list matches
  */
 export const governedNamespaces = (
   { targetNamespace, excludedNamespaces = [] }: Pick<ListedPolicy, 'targetNamespace' | 'excludedNamespaces'>,
@@ -38,11 +38,11 @@ export const governedNamespaces = (
   return names.filter((name) => matchesNamespace(targetNamespace, name) && !excluded.some((pattern) => matchesNamespace(pattern, name)));
 };
 
-/** Standing of a policy of a list in a cluster, beside the cluster's profile. */
+/** State of a listed policy in a cluster, apart from the profile of the cluster. */
 export interface PolicyStanding {
-  /** Its expiry date is past at the time of the cluster's reconcile. */
+  /** Whether the policy had expired at the time of the cluster's reconcile. */
   readonly isExpired: boolean;
-  /** Namespaces that it governs; none: its namespace is missing. */
+  /** Governed namespaces; empty if the target namespace is missing. */
   readonly namespaces: readonly string[];
 }
 
@@ -55,8 +55,8 @@ const lockOf = (isAsked: boolean, missing: string | undefined): ReportedLock => 
 };
 
 /**
- * State of lock 1 for a policy. A cluster without it reports so for every policy, whatever its
- * action asks for.
+ * State of lock 1 for a policy. A cluster without lock 1 reports it as unavailable for every
+ * policy, even if the action does not require it.
  */
 const floorLockOf = (isAsked: boolean, { floor }: ClusterProfile): ReportedLock => lockOf(isAsked || !floor, floor ? undefined : NO_FLOOR);
 
@@ -66,10 +66,10 @@ const phaseOf = ({ isExpired, namespaces }: PolicyStanding): PolicyReport['phase
 };
 
 /**
- * The report of a policy of which there is nothing to say: it governs and every lock that its
- * action asks for and that the cluster can have is proven, or it has expired at its time, or its
- * namespace is missing. Pure: an agent compares what it sees with it, and a hub takes what is not
- * reported by name to read like it.
+ * Builds the report of a policy that is as expected. The policy governs, and every lock that its
+ * action requires and that the cluster has is proven; or it has expired; or its namespace is
+ * missing. An agent reports only policies that differ from it, and the hub assumes it for all
+ * others. Pure.
  */
 export const expectedReport = (policy: ListedPolicy, profile: ClusterProfile, standing: PolicyStanding): PolicyReport => {
   const { locks } = policy;

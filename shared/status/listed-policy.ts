@@ -3,10 +3,10 @@ import { EnforcementAction, FLOOR_ACTIONS, type FloorAction, type SovereignPolic
 import { type CompiledPolicy, isGlob } from '../compile/index.ts';
 import { weakMemo } from '../runtime/index.ts';
 
-/** Enforcement points of Gatekeeper for the API server's own admission, where the floor is. */
+/** Gatekeeper's names for admission in the API server, which lock 1 covers. */
 const FLOOR_POINTS: ReadonlySet<string> = new Set(['vap.k8s.io', '*']);
 
-/** The actions of a policy that the floor evaluates. */
+/** Returns the actions of a policy that lock 1 evaluates. */
 export const floorActionsOf = ({
   enforcementAction,
   scopedEnforcementActions = [],
@@ -18,8 +18,8 @@ export const floorActionsOf = ({
 };
 
 /**
- * Whether Gatekeeper enforces a part of a policy: not if every action is scoped to the API server's
- * own admission.
+ * Whether Gatekeeper enforces any part of a policy. It does not if every action is scoped to the
+ * API server's own admission.
  */
 export const isForGatekeeper = ({
   enforcementAction,
@@ -28,19 +28,19 @@ export const isForGatekeeper = ({
   enforcementAction !== 'custom' ||
   scopedEnforcementActions.some(({ enforcementPoints }) => enforcementPoints.some(({ name }) => name !== 'vap.k8s.io'));
 
-/** Policy of a compiled list, as far as the state of it that is expected depends on it. */
+/** Policy of a compiled list, reduced to what its expected state depends on. */
 export const ListedPolicy = z.object({
   name: z.string(),
   /** Digest of the compiled policy. */
   digest: z.string(),
-  /** First commit, in the hub's order, in which the policy reads like this. */
+  /** First commit, in the hub's order, in which the policy has this content. */
   since: z.string(),
   targetNamespace: z.string(),
   excludedNamespaces: z.array(z.string()).optional(),
   enforcementAction: EnforcementAction,
   effectiveRegions: z.array(z.string()),
   expiryDate: z.string().optional(),
-  /** The locks that its action asks for. */
+  /** Locks that the action of the policy requires. */
   locks: z.object({ admission: z.boolean(), gatekeeper: z.boolean(), binding: z.boolean() }),
 });
 export type ListedPolicy = Readonly<z.infer<typeof ListedPolicy>>;
@@ -51,8 +51,8 @@ const expiriesOf = weakMemo((policies: readonly ListedPolicy[]) =>
 );
 
 /**
- * Number of the policies of a list that have expired, and so which: they expire in the order of
- * their dates. Dates are read once for each array.
+ * Counts the expired policies of a list. Policies expire in the order of their dates, so the number
+ * also tells which ones. Dates are parsed once for each array.
  *
  * @param asOf milliseconds since 1970
  */
@@ -60,7 +60,9 @@ export const countExpired = (policies: readonly ListedPolicy[], asOf: number): n
   expiriesOf(policies).filter((expiry) => expiry <= asOf).length;
 
 /**
- * A compiled policy as an entry of a list. @param since first commit in which it reads like this
+ * Converts a compiled policy to an entry of a list.
+ *
+ * @param since first commit in which the policy has this content
  */
 export const listPolicy = ({ name, digest, spec, enforcementAction, effectiveRegions }: CompiledPolicy, since: string): ListedPolicy => {
   const actions = floorActionsOf(spec);
@@ -78,5 +80,5 @@ export const listPolicy = ({ name, digest, spec, enforcementAction, effectiveReg
   };
 };
 
-/** Whether a policy governs the namespaces that a glob matches. */
+/** Whether the target namespace of a policy is a glob. */
 export const isGlobPolicy = ({ targetNamespace }: Pick<ListedPolicy, 'targetNamespace'>): boolean => isGlob(targetNamespace);

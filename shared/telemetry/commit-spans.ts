@@ -2,15 +2,15 @@ import type { SpanContext } from '@opentelemetry/api';
 import { sha256 } from '../encoding/index.ts';
 
 /**
- * Ids of the spans of a commit, which follow from its own: hub and agents find the trace of a
- * commit, and the parents of their spans in it, without telling each other.
+ * Span ids of a commit, derived from the commit's own id. Hub and agents find the trace of a
+ * commit, and the parents of their spans, without exchanging ids.
  */
 
 /** Characters of ids by https://www.w3.org/TR/trace-context/. */
 const [TRACE_ID, SPAN_ID] = [32, 16];
 /**
- * Trace flag. Whether a trace is kept follows from its id and the settings of each program, never
- * from a flag of another one.
+ * Trace flag. Each program decides by the id of a trace and its own settings whether to keep the
+ * trace, never by the flag of another program.
  */
 const SAMPLED = 1;
 
@@ -26,17 +26,20 @@ const spanOf = (revision: string, ...of: readonly string[]): SpanContext => ({
   isRemote: true,
 });
 
-/** Returns the ids of the root of a trace, the way of the commit through the fleet. */
+/** Returns the ids of the root span, which covers the rollout of a commit to the fleet. */
 export const commitSpanOf = (revision: string): SpanContext => spanOf(revision, 'commit');
 
-/** Returns the ids of the offer of a commit to a cluster, the parent of what its agent does. */
+/**
+ * Returns the ids of the span for the offer of a commit to a cluster, the parent of the agent's
+ * spans.
+ */
 export const offerSpanOf = (revision: string, cluster: string): SpanContext => spanOf(revision, 'offer', cluster);
 
 /**
- * Finds the trace that a log line belongs to.
+ * Finds the trace of the commit that a log line names.
  *
- * @param fields of a line of the log @returns fields to add, by the names of OpenTelemetry's log
- * format for JSON: the trace of the commit that the line names
+ * @param fields fields of a log line
+ * @returns fields to add, named as in OpenTelemetry's log format for JSON
  */
 export const traceFields = ({ revision }: { readonly revision?: unknown }): { readonly trace_id?: string } =>
   typeof revision === 'string' ? { trace_id: traceIdOf(revision) } : {};

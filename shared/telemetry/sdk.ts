@@ -26,41 +26,42 @@ export interface ProgramIdentity {
 /** Starts spans. */
 export interface SpanStarter {
   readonly tracer: Tracer;
-  /** Starts a span whose ids are known beforehand. @param parent default: it is a root */
+  /** Starts a span with given ids. @param parent default: the span is a root */
   readonly startSpanAs: (ids: SpanContext, name: string, options?: SpanOptions, parent?: Context) => Span;
 }
 
 /** Starts spans and exports them. */
 export interface Telemetry extends SpanStarter {
-  /** Exports what waits, for some seconds at most. Never rejects. */
+  /** Exports the remaining spans, for a few seconds at most. Never rejects. */
   stop(): Promise<void>;
 }
 
 /**
- * Milliseconds of one export with its retries, and so of the last one, which keeps the program from
- * ending.
+ * Timeout of one export with its retries, in milliseconds. The last export delays the end of the
+ * program by as much.
  */
 const EXPORT_MS = 3_000;
-/** Milliseconds for which spans gather. */
+/** Time for which spans are batched, in milliseconds. */
 const GATHER_MS = 1_000;
-/** Spans that wait for the collector, about a kilobyte each; those that find no room are lost. */
+/** Most spans that wait for the collector, about a kilobyte each. Further ones are dropped. */
 const MAX_QUEUE = 2_048;
 const MAX_BATCH = 512;
-/** Characters of an attribute; the problem of a commit may be long. */
+/** Longest value of an attribute, in characters. The problem of a commit can be long. */
 const MAX_VALUE = 1_024;
 /** Code of a success, `ExportResultCode.SUCCESS` of @opentelemetry/core. */
 const SUCCESS = 0;
 
 /**
- * All spans of a trace are kept or none, as each sampler decides by the id of the trace alone. With
- * `parentbased_` it is the same one: the parent of another program is derived, and says nothing.
+ * Creates the sampler. It decides by the id of a trace alone, so either all spans of the trace are
+ * kept or none. The prefix `parentbased_` has no effect: the parents of other programs are derived,
+ * and carry no decision.
  */
 const samplerOf = ({ name, ratio }: SamplerConfig): Sampler => {
   if (name.endsWith('traceidratio')) return new TraceIdRatioBasedSampler(ratio);
   return name.endsWith('always_off') ? new AlwaysOffSampler() : new AlwaysOnSampler();
 };
 
-/** Random ids, except for spans that are started by {@link startAs}. */
+/** Generates random ids, except for spans that {@link startAs} starts. */
 class SpanIds extends RandomIdGenerator {
   #known: SpanContext | undefined;
 
@@ -86,7 +87,7 @@ interface TracerParts extends SpanStarter {
   readonly shutdown: () => Promise<void>;
 }
 
-/** Creates a tracer. Nothing is registered globally: only what is given it makes spans. */
+/** Creates a tracer. It is not registered globally: only code that receives it creates spans. */
 export const createTracer = (options: TracerProviderOptions, version?: string): TracerParts => {
   const ids = new SpanIds();
   const provider = new TracerProvider({ ...options, idGenerator: ids });
@@ -98,7 +99,10 @@ export const createTracer = (options: TracerProviderOptions, version?: string): 
   };
 };
 
-/** Logs the first export that fails and the first that succeeds again; no more is done about it. */
+/**
+ * Logs the first failed export, and the first successful one after it. Lost spans are not sent
+ * again.
+ */
 class LoggedExporter implements SpanExporter {
   readonly #exporter: SpanExporter;
   readonly #logger: Logger;
@@ -121,7 +125,7 @@ class LoggedExporter implements SpanExporter {
   };
 
   #fail(spans: number, error: Error | undefined): void {
-    // Without the stack, which is that of the library; with headers it would not be logged either.
+    // Without the stack, which shows only code of the library.
     if (this.#lost === 0) this.#logger.warn({ reason: error?.message }, 'traces cannot be exported');
     this.#lost += spans;
   }
@@ -148,7 +152,7 @@ export const startSdk = (config: TelemetryConfig, { name, version, attributes }:
     maxQueueSize: MAX_QUEUE,
     maxExportBatchSize: MAX_BATCH,
     scheduledDelayMillis: GATHER_MS,
-    // Only a guard: the exporter has ended by then, and has said what became of the spans.
+    // Only a safeguard: the exporter's own timeout has ended by then, and logged the loss.
     exportTimeoutMillis: EXPORT_MS + GATHER_MS,
   });
   const own = { 'service.version': version, ...attributes, ...config.attributes, 'service.name': config.serviceName ?? name };
@@ -161,6 +165,6 @@ export const startSdk = (config: TelemetryConfig, { name, version, attributes }:
     },
     version,
   );
-  // What cannot be exported in time is lost, as the log says.
+  // Spans that cannot be exported in time are lost. The exporter has logged that.
   return { ...made, stop: () => shutdown().catch(() => undefined) };
 };

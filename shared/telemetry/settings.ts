@@ -13,7 +13,7 @@ const SAMPLERS = [
 /** Sampler of traces, as OTEL_TRACES_SAMPLER sets it. */
 export interface SamplerConfig {
   readonly name: (typeof SAMPLERS)[number];
-  /** Share of traces that are kept, of the samplers by ratio; 0 to 1. */
+  /** Share of traces that the samplers by ratio keep, 0 to 1. */
   readonly ratio: number;
 }
 
@@ -34,7 +34,7 @@ export interface TelemetryConfig {
 
 /** Longest value of a variable with a list; such lists are sent with each export. */
 const MAX_LIST = 4096;
-/** Attributes and headers that a list may name. */
+/** Most entries of a list. */
 const MAX_ENTRIES = 64;
 
 const decoded = (text: string): string | undefined => {
@@ -46,8 +46,8 @@ const decoded = (text: string): string | undefined => {
 };
 
 /**
- * `name=value,name=value` with values in percent-encoding, as
- * https://opentelemetry.io/docs/specs/otel/resource/sdk/ has it.
+ * Creates the schema of a list `name=value,name=value` with percent-encoded values
+ * (https://opentelemetry.io/docs/specs/otel/resource/sdk/).
  */
 const listOf = (name: RegExp, value: RegExp, problem: string) =>
   z
@@ -112,8 +112,8 @@ export const TELEMETRY_VARIABLES = {
 } as const;
 
 /**
- * The environment without variables that have no effect: platforms set these for all programs
- * alike, and where traces are off none of them may keep a program from its work.
+ * Removes the variables of OpenTelemetry while traces are off. Platforms set them for all programs
+ * alike, and unused ones must not keep a program from starting.
  */
 export const withoutUnusedTelemetry = (env: Environment): Environment =>
   (env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '') === ''
@@ -128,10 +128,10 @@ export const TELEMETRY_SECRETS: readonly string[] = ['OTEL_EXPORTER_OTLP_HEADERS
 const tracesUrl = (endpoint: string): string => `${endpoint.replace(/\/+$/, '')}/v1/traces`;
 
 /**
- * Reads how traces are exported, and the file that the variables name.
+ * Reads the settings of the export of traces, and the file of the CA.
  *
- * @param problems gets what is wrong; no header is quoted
- * @returns undefined: traces are off
+ * @param problems receives the problems found; headers are not quoted
+ * @returns undefined if traces are off
  */
 export const readTelemetry = async (
   variables: TelemetryVariables,

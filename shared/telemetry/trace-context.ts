@@ -3,10 +3,10 @@ import type { SpanContext } from '@opentelemetry/api';
 /** Version 00 of https://www.w3.org/TR/trace-context/; ids of zeros alone are invalid. */
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
 
-/** Reads a trace context that came from elsewhere. @returns undefined: it is none */
+/** Parses a trace context of another program. @returns undefined if it is invalid */
 export const parseTraceparent = (text: string): SpanContext | undefined => {
   const [, traceId, spanId, flags] = TRACEPARENT.exec(text) ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
-  // Of the flags, only the one that says that the trace is kept is defined for spans.
+  // `sampled` is the only flag that spans use.
   return { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & 1, isRemote: true };
 };

@@ -11,7 +11,7 @@ import { eventually } from '../harness/waiting.ts';
 import { makeNamespaces } from './namespaces.ts';
 import { REGION_SETS, REGIONS, regionSet } from './regions.ts';
 
-/** Number of writes in flight, the same as of the intake. */
+/** Number of writes in flight, as in the intake. */
 const IN_FLIGHT = 16;
 const CHANGES = 10;
 const IDLE_ROUNDS = 20;
@@ -19,7 +19,7 @@ const PATIENCE_MS = 300_000;
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
-/** Series of one metric, short: `Namespace,ok=500 …`. */
+/** Formats the series of one metric: `Namespace,ok=500 …`. */
 const series = async (agent: RunningAgent, name: string): Promise<string> => {
   const text = await (await fetch(`${agent.url}/metrics`)).text();
   const found = [...text.matchAll(new RegExp(`^${name}\\{([^}]*)\\} (\\S+)`, 'gm'))];
@@ -31,7 +31,7 @@ const series = async (agent: RunningAgent, name: string): Promise<string> => {
     .join(' ');
 };
 
-/** Rounds so far, and the time that they took. */
+/** Number of reconciles so far, and their total time. */
 const rounds = async (agent: RunningAgent): Promise<{ count: number; seconds: number }> => {
   const text = await (await fetch(`${agent.url}/metrics`)).text();
   const read = (name: string): number =>
@@ -57,7 +57,7 @@ const spec = (index: number, list = index) => ({
 
 const provenCount = ({ agent }: Scene): number => [...agent.observatory.snapshot().policies.values()].filter(({ proven }) => proven).length;
 
-/** @returns ms from the first write of a policy until the last one is proven by both locks. */
+/** @returns ms from the first write of a policy until both locks have proven the last one */
 const writeAll = async (scene: Scene): Promise<{ writtenMs: number; provenMs: number }> => {
   const started = performance.now();
   await mapConcurrently(Array.from({ length: scene.policies }), IN_FLIGHT, (_item, index) =>
@@ -69,8 +69,8 @@ const writeAll = async (scene: Scene): Promise<{ writtenMs: number; provenMs: nu
 };
 
 /**
- * @returns ms from the write of one changed policy until it is proven by both locks, for each of
- * several.
+ * @returns ms from the write of a changed policy until both locks have proven it, for each of
+ * several
  */
 const changeOne = async ({ world, agent, policies }: Scene): Promise<number[]> => {
   const took: number[] = [];
@@ -87,7 +87,7 @@ const changeOne = async ({ world, agent, policies }: Scene): Promise<number[]> =
   return took;
 };
 
-/** Rounds in which nothing is to be done: a node's label that means nothing asks for them. */
+/** Measures reconciles without work. A change of an irrelevant node label triggers them. */
 const idleRounds = async ({ world, agent }: Scene, signal: AbortSignal): Promise<string> => {
   const [node] = await world.client.list(NODE_KIND, {}, signal);
   const before = await rounds(agent);
@@ -134,7 +134,7 @@ const measure = async (scene: Scene, signal: AbortSignal): Promise<void> => {
   for (const [what, value] of Object.entries(rows)) console.log(`  ${what.padEnd(34)}${value}`);
 };
 
-/** Measures an agent with many policies, alone on a real control plane with Gatekeeper. */
+/** Measures a single agent with many policies on a real control plane with Gatekeeper. */
 export const agentScale = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { values } = parseArgs({ args, options: { policies: { type: 'string', default: '500' } } });
   const policies = Number(values.policies);

@@ -13,12 +13,12 @@ export const kib = (bytes: number): string => `${Math.round(bytes / 1024)} KiB`;
 export const mib = (bytes: number): string => `${Math.round(bytes / 1_048_576)} MiB`;
 
 /**
- * A figure beside what was aimed at. No bench fails on a time, since a busy machine is not a
- * defect.
+ * Formats a figure with its target. No benchmark fails because of a time, since a busy machine is
+ * not a defect.
  */
 export const besideAim = (figure: string, aim: string): string => `${figure} (aim ${aim})`;
 
-/** Median and 99th percentile of times. */
+/** Formats the median and the 99th percentile of times. */
 export const halfAndMost = (times: readonly number[]): string =>
   `${seconds(percentile(times, 0.5))}, 99 %: ${seconds(percentile(times, 0.99))}`;
 
@@ -28,7 +28,10 @@ export const printRows = (title: string, rows: Readonly<Record<string, string | 
   for (const [what, figure] of Object.entries(rows)) console.log(`  ${what.padEnd(64)} ${figure}`);
 };
 
-/** Writes figures with the machine that they are of. @param file none: nothing is written */
+/**
+ * Writes figures and the machine that they were measured on. @param file path; if undefined, writes
+ * nothing
+ */
 export const writeFigures = async (file: string | undefined, figures: object): Promise<void> => {
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
   if (file !== undefined) await writeFile(file, `${JSON.stringify({ machine, ...figures }, undefined, 2)}\n`);

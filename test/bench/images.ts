@@ -6,8 +6,8 @@ import { writeFigures } from './figures.ts';
 import { readOptions } from './options.ts';
 
 /**
- * Prints the size of what each image adds to its base, built as the Dockerfile says. The dashboard
- * is built too, which takes most of the time.
+ * Prints the size of the files that each image adds to its base, built from the Dockerfile. This
+ * includes building the dashboard, which takes most of the time.
  */
 export const images = async (args: string[]): Promise<void> => {
   const { json } = readOptions(args, { json: { type: 'string' } });

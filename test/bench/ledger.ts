@@ -23,7 +23,7 @@ interface Size {
   readonly seconds: number;
 }
 
-/** A commit that gives all clusters the same list. */
+/** Returns a commit with the same list for all clusters. */
 const desiredOf = ({ clusters, policies }: Size): Desired => {
   const files = Array.from({ length: policies }, (_, n) => policyFile(`policy-${n}`));
   const names = Array.from({ length: clusters }, (_, n) => clusterFile(`cluster-${n}`, ['eu-west-1']));
@@ -33,7 +33,7 @@ const desiredOf = ({ clusters, policies }: Size): Desired => {
 const failedOf = (n: number, seq: number): PolicyReport => policyReport(`policy-${n}`, { message: `as of report ${seq}`, phase: 'Failed' });
 
 /**
- * Reports of one cluster: a policy that fails, then one that conforms again, and all others
+ * Reports of one cluster, in which alternately a policy fails and conforms again, and all others
  * conform.
  */
 class ClusterReports {
@@ -68,8 +68,8 @@ const at = (values: readonly number[], share: number): string =>
   (values[Math.min(values.length - 1, Math.floor(values.length * share))] ?? 0).toFixed(1);
 
 /**
- * Reports for every cluster. Each waits for the answer to its report before it sends the next one,
- * as with one report in flight each.
+ * Sends reports for every cluster. Each cluster waits for the acknowledgement of its report before
+ * it sends the next one.
  */
 const load = async (
   ledger: Ledger,
@@ -117,7 +117,7 @@ const measure = async (name: string, database: DatabaseConfig, size: Size, signa
   );
 };
 
-/** Reports per second that are committed, on the embedded database and on a server. */
+/** Measures the reports per second that are committed, in the embedded database and on a server. */
 export const ledger = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { values } = parseArgs({
     args,

@@ -89,6 +89,6 @@ try {
   await bench(args, stop.signal);
 } catch (error) {
   if (!isUsageError(error)) throw error;
-  console.error(`${name}: ${error.message}\nnpm run bench -- --help says what there is.`);
+  console.error(`${name}: ${error.message}\nnpm run bench -- --help lists the benchmarks.`);
   process.exit(2);
 }

@@ -9,18 +9,18 @@ export type MappingKind = 'program' | 'libraries' | 'files' | 'malloc' | 'anonym
 /** Bytes. */
 export interface Amount {
   /**
-   * A page that n processes share counts as a share of 1/n of it: the sum over all processes is
-   * what they take together.
+   * Proportional set size. Of a page that n processes share, 1/n counts, so that the sum over all
+   * processes is their total.
    */
   readonly pss: number;
-  /** A page that is shared counts in full: what the process would take if it ran alone. */
+  /** Resident set size. A shared page counts in full, as if the process ran alone. */
   readonly rss: number;
 }
 
 export interface ProcessMemory extends Amount {
   readonly pid: number;
   readonly command: string;
-  /** Mappings that the process has. */
+  /** Memory by kind of mapping. */
   readonly mappings: Readonly<Partial<Record<MappingKind, Amount>>>;
 }
 
@@ -64,15 +64,15 @@ const childrenOf = (pid: number): number[] =>
   );
 
 /**
- * Memory of a process and of all that it started, itself first; Linux only.
+ * Reads the memory of a process and of its descendants, itself first; Linux only.
  *
- * @throws Error ENOENT when one of them ends meanwhile
+ * @throws Error ENOENT if one of them ends meanwhile
  */
 export const memoryOf = (pid: number): readonly ProcessMemory[] => [readProcess(pid), ...childrenOf(pid).flatMap(memoryOf)];
 
 /**
- * Milliseconds that a process has computed: user and system time of `/proc/<pid>/stat`, fields 14
- * and 15, in hundredths of a second (proc(5)).
+ * Reads the CPU time of a process in milliseconds: user and system time of `/proc/<pid>/stat`,
+ * fields 14 and 15, in hundredths of a second (proc(5)).
  */
 export const cpuMsOf = (pid: number): number => {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];

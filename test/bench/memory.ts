@@ -25,26 +25,26 @@ interface Settings {
   readonly clusters: number;
   readonly policies: number;
   readonly starts: number;
-  /** Time for which the hub idles before it is measured, s. */
+  /** Time in s for which the hub is idle before it is measured. */
   readonly seconds: number;
-  /** More environment of the hub. */
+  /** Additional environment variables of the hub. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 /** Start of the process, until the API answers. */
 interface Start {
   readonly ms: number;
-  /** CPU time of the hub itself, which a busy machine does not change much. */
+  /** CPU time of the hub itself, which depends little on other load. */
   readonly cpuMs: number;
 }
 
 interface Result {
   readonly settings: Settings;
-  /** The first with an empty data folder. */
+  /** Starts, the first with an empty data folder. */
   readonly starts: readonly Start[];
   readonly processes: readonly ProcessMemory[];
   readonly total: Amount;
-  /** Most that the hub's process ever had resident, bytes. */
+  /** Highest resident memory of the hub's process, in bytes. */
   readonly peak: number;
   /** V8 heap of the hub's main thread, bytes. */
   readonly heap: { readonly used: number; readonly total: number; readonly external: number };
@@ -73,7 +73,7 @@ const timeStart = async (hub: HubProcess): Promise<Start> => {
 const look = async (hub: HubProcess): Promise<Omit<Result, 'settings' | 'starts'>> => {
   const processes = memoryOf(hub.pid ?? 0);
   const sum = (field: keyof Amount): number => processes.reduce((total, process) => total + process[field], 0);
-  // After the processes: asking takes memory too.
+  // After the processes, because the request itself takes memory.
   return { processes, total: { pss: sum('pss'), rss: sum('rss') }, peak: readPeak(hub.pid ?? 0), heap: await readHeap(hub.url) };
 };
 
@@ -85,8 +85,8 @@ interface Fleet {
 }
 
 /**
- * A repository, and clusters that are simulated: no control planes, but the agent's own code over
- * the real protocol.
+ * Opens a repository and simulated clusters: without control planes, but with the agent's own code
+ * over the real protocol.
  */
 const openFleet = async (folder: string, { clusters, policies }: Settings): Promise<Fleet> => {
   const names = numbered('cluster', clusters);
@@ -135,8 +135,7 @@ const measureOn = async (folder: string, settings: Settings, postgres: TestPostg
     for (let start = 1; start <= settings.starts; start += 1) {
       await hub.stop();
       starts.push(await timeStart(hub));
-      // What a start leaves for the next one (compiled code) is written after the hub has become
-      // ready.
+      // The compiled code that a start stores for the next one is written after the hub is ready.
       await delay(WARM_UP_SECONDS * 1000, undefined, { signal });
     }
     agents = fleet.connect(hub.agentUrl);
@@ -183,9 +182,8 @@ const print = ({ settings, starts, processes, total, peak, heap }: Result): void
 };
 
 /**
- * Measures the memory of a hub that runs as `fso serve` does, with simulated agents on the real
- * protocol, once everything is reported and at rest. `--env NODE_OPTIONS=…` tries another setting
- * of it.
+ * Measures the memory of a hub that runs like `fso serve`, with simulated agents over the real
+ * protocol, once everything is reported and at rest. `--env NODE_OPTIONS=…` tries other settings.
  */
 export const memory = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { values } = parseArgs({

@@ -7,9 +7,9 @@ const IN_FLIGHT = 16;
 const PATIENCE_MS = 300_000;
 
 /**
- * Makes namespaces `<prefix>0`, `<prefix>1` … and waits for their service accounts: without one a
- * namespace takes no pod, nor a probe, and the controller manager takes its time for hundreds of
- * them, which would be measured and nothing else.
+ * Creates namespaces `<prefix>0`, `<prefix>1` … and waits for their service accounts. Without one a
+ * namespace accepts no pods or probes. The controller manager is slow for hundreds of them, which
+ * would dominate the measurement.
  */
 export const makeNamespaces = async (world: AgentHarness, prefix: string, count: number): Promise<string[]> => {
   const names = Array.from({ length: count }, (_item, index) => `${prefix}${index}`);

@@ -1,9 +1,9 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 
-/** An option of a bench that cannot be used, with what is expected instead. */
+/** Invalid option of a benchmark, with the expected values. */
 export class UsageError extends Error {}
 
-/** Whether an error is about the options of a bench; for some benches Node.js reports it. */
+/** Whether an error is about the options of a benchmark. For some, Node.js reports it. */
 export const isUsageError = (error: unknown): error is Error =>
   error instanceof UsageError || (error instanceof Error && String(Reflect.get(error, 'code')).startsWith('ERR_PARSE_ARGS'));
 
@@ -11,9 +11,9 @@ type Options = NonNullable<ParseArgsConfig['options']>;
 type Values<T extends Options> = ReturnType<typeof parseArgs<{ args: string[]; options: T }>>['values'];
 
 /**
- * Reads the options of a bench.
+ * Reads the options of a benchmark.
  *
- * @throws UsageError where there is another one, or a value is missing
+ * @throws UsageError if an option is unknown or lacks a value
  */
 export const readOptions = <T extends Options>(args: string[], options: T): Values<T> => {
   try {
@@ -26,7 +26,7 @@ export const readOptions = <T extends Options>(args: string[], options: T): Valu
   }
 };
 
-/** Reads a whole number. @throws UsageError where the text is none, or it is less than `min` */
+/** Reads a whole number. @throws UsageError if the text is not one, or is less than `min` */
 export const readCount = (name: string, text: string, min = 1): number => {
   const count = Number(text);
   if (!/^\d+$/.test(text) || count < min) throw new UsageError(`--${name} ${text}: must be a whole number of at least ${min}`);
@@ -34,8 +34,8 @@ export const readCount = (name: string, text: string, min = 1): number => {
 };
 
 /**
- * Reads a share of all, as `0.1` or `10%`. @returns from 0 to 1 @throws UsageError where the text
- * is none
+ * Reads a share, such as `0.1` or `10%`. @returns from 0 to 1 @throws UsageError if the text is
+ * none
  */
 export const readShare = (name: string, text: string): number => {
   const [, digits = '', percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(text) ?? [];
@@ -44,7 +44,7 @@ export const readShare = (name: string, text: string): number => {
   return share;
 };
 
-/** Reads one of several words. @throws UsageError where the text is another one */
+/** Reads one of several words. @throws UsageError if the text is none of them */
 export const readChoice = <T extends string>(name: string, text: string, choices: readonly T[]): T => {
   const found = choices.find((choice) => choice === text);
   if (found === undefined) throw new UsageError(`--${name} ${text}: must be one of ${choices.join(', ')}`);
@@ -52,8 +52,8 @@ export const readChoice = <T extends string>(name: string, text: string, choices
 };
 
 /**
- * Reads whole numbers with commas between them, in ascending order. @throws UsageError where the
- * text is something else
+ * Reads whole numbers separated by commas, and sorts them. @throws UsageError if the text is
+ * invalid
  */
 export const readCounts = (name: string, text: string): readonly number[] =>
   [...new Set(text.split(',').map((part) => readCount(name, part.trim())))].sort((a, b) => a - b);

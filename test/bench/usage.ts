@@ -1,4 +1,4 @@
-/** Options of the benches over a simulated fleet. */
+/** Options of the benchmarks with a simulated fleet. */
 const FLEET = `  of fanout, status, resync, scale, hostile, plan, curve and rollout:
     --agents 500  --policies 1000  --scopes 0         how many; folders with a scope that the policies are spread over
     --database embedded|postgres                      the hub's ledger
@@ -10,9 +10,9 @@ const FLEET = `  of fanout, status, resync, scale, hostile, plan, curve and roll
     --json file                                       figures as JSON`;
 
 /**
- * Returns how benches are called.
+ * Returns the usage of the benchmarks.
  *
- * @param names of the benches
+ * @param names names of the benchmarks
  */
 export const usageOf = (names: readonly string[]): string => `usage: npm run bench -- <name> [options]
   there are: ${names.join(', ')}

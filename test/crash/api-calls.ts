@@ -1,19 +1,16 @@
 import { randomUUID } from 'node:crypto';
 
-/**
- * Calls of the API that change something, each of which the hub has in its audit log once it has
- * answered.
- */
+/** API calls that change something. Once the hub has answered one, it is in the audit log. */
 export interface ApiCalls {
-  /** Ids of requests that were answered as done. */
+  /** Ids of the requests that succeeded. */
   readonly acknowledged: ReadonlySet<string>;
-  /** @throws Error `HTTP <status>: …`, or of the connection */
+  /** @throws Error `HTTP <status>: …`, or the error of the connection */
   post(path: string, body?: unknown): Promise<unknown>;
 }
 
 /**
- * Longest call, in ms: longer than the database is ever gone. A call that was given up could still
- * be done later.
+ * Timeout of a call in ms, longer than any outage of the database. A call that timed out could
+ * still succeed later.
  */
 const TIMEOUT_MS = 600_000;
 
@@ -34,7 +31,7 @@ export const createApiCalls = (url: string, token: string): ApiCalls => {
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       if (!answer.ok) throw new Error(`HTTP ${answer.status}: ${await answer.text()}`);
-      // The status came after the record.
+      // The hub sends the status after it has written the record.
       acknowledged.add(id);
       return answer.json();
     },

@@ -8,9 +8,9 @@ import { policyFile } from '../harness/policy-files.ts';
 import { policyReport } from '../harness/policy-reports.ts';
 
 const POLICIES = 25;
-/** Expire one after the other, by the clocks of the clusters. */
+/** Number of policies that expire one after another, by the clocks of the clusters. */
 const EXPIRING = 6;
-/** Govern the namespaces that a glob means. */
+/** Number of policies whose target namespace is a glob. */
 const GLOBS = 8;
 const LOCALS = 5;
 const START = Date.parse('2026-01-01T00:00:00Z');
@@ -32,28 +32,27 @@ export const POLICY_FILES: Readonly<Record<string, string>> = Object.fromEntries
 );
 
 /**
- * Report of an agent about its cluster at one moment, and the policies that a hub with that report
- * must show, by key.
+ * Report of an agent at one moment, and the policies by key that a hub with that report must show.
  */
 export interface ModelStatus extends StatusByName {
   readonly shown: ReadonlyMap<string, PolicyReport>;
 }
 
 /**
- * A cluster whose policies change at random: they conform, deviate, miss their namespaces, expire,
- * and some were applied in it.
+ * Cluster whose policies change at random. They conform, deviate, lack their namespaces or expire,
+ * and some were applied in the cluster.
  */
 export class ClusterModel {
   readonly #compiled: CompiledCluster;
   readonly #random: () => number;
-  /** Deviating policies by key; a policy of the list that is not among them conforms. */
+  /** Deviating policies by key. All other policies of the list conform. */
   readonly #deviating = new Map<string, PolicyReport>();
   /** Names of policies whose namespace does not exist. */
   readonly #missing = new Set<string>();
   #namespaces: readonly string[] = NAMESPACES;
   #counter = 0;
 
-  /** @param random 0 ≤ x < 1 */
+  /** @param random returns a number in [0, 1) */
   constructor(compiled: CompiledCluster, random: () => number) {
     this.#compiled = compiled;
     this.#random = random;
@@ -63,7 +62,7 @@ export class ClusterModel {
     return this.#counter;
   }
 
-  /** Changes one policy at random, and moves time on by a second. */
+  /** Changes one policy at random, and advances time by a second. */
   change(): void {
     this.#counter += 1;
     const dice = this.#random();
@@ -105,7 +104,7 @@ export class ClusterModel {
     return policyReport(name, { phase, violations: this.#counter, message: `counter ${this.#counter}`, ...change });
   }
 
-  /** @param governs as if it governed, whatever its date and namespace say */
+  /** @param governs whether the policy counts as governing regardless of its date and namespace */
   #expected(policy: CompiledPolicy, asOf: Date, governs = false): PolicyReport {
     const listed = listPolicy(policy, '');
     const { profile } = baselineOf(this.#compiled.digest);

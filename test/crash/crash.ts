@@ -19,7 +19,7 @@ export interface CrashOptions {
   readonly log: (line: string) => void;
 }
 
-/** Number of kills, and of acknowledged operations over all of them. */
+/** Number of kills, and of the operations acknowledged in all of them. */
 export interface CrashResult extends EnrolmentCounts {
   readonly hubKills: number;
   readonly serverKills: number;
@@ -30,15 +30,15 @@ export interface CrashResult extends EnrolmentCounts {
 }
 
 const CLUSTERS = ['eu', 'us', 'apac', 'africa'];
-/** Clusters that are not in the repository. A cluster need not be registered before it enrols. */
+/** Clusters that are not in the repository, since a cluster may enrol before it is registered. */
 const ENROLLING = Array.from({ length: 6 }, (_, index) => `site-${index}`);
 const API_TOKEN = 'api-token-0123456789';
 const WEBHOOK_MS = 150;
-/** Interval of kills of the database server, in kills. The hub must live through them. */
+/** Number of hub kills per kill of the database server, which the hub must survive. */
 const SERVER_EVERY = 4;
 
 /**
- * Waits until the hub is ready. It is not while it cannot write, and is again when the server is
+ * Waits until the hub is ready. It is not while it cannot write, and is again once the database is
  * back.
  */
 const untilReady = async (hub: HubProcess): Promise<void> => {
@@ -52,8 +52,8 @@ const untilReady = async (hub: HubProcess): Promise<void> => {
 };
 
 /**
- * Waits until the hub shows policies. It knew the commit that clusters have accepted, and must know
- * it in its next lives as well, before it reads Git.
+ * Waits until the hub shows policies. After each restart it must still know the commit that
+ * clusters have accepted, before it reads Git.
  */
 const untilDesired = async ({ hub }: World): Promise<void> => {
   const client = createHubClient({ server: hub.url, token: API_TOKEN });
@@ -65,8 +65,8 @@ const untilDesired = async ({ hub }: World): Promise<void> => {
 };
 
 /**
- * Everything that makes work for the hub, and what it has acknowledged of it. The hub must run: it
- * has made its CA.
+ * Creates the load on the hub, which records what the hub has acknowledged. The hub must be
+ * running, since it creates its CA.
  */
 const createWork = ({ hub, dataDir, tokens, revision, compiled, postgres }: World, random: () => number) => {
   const ca = caOf(dataDir);
@@ -104,9 +104,7 @@ const createWork = ({ hub, dataDir, tokens, revision, compiled, postgres }: Worl
   };
 };
 
-/**
- * Waits for another enrolment. On a busy machine a kill may otherwise come before the first one.
- */
+/** Waits for another enrolment. On a busy machine a kill might otherwise precede the first one. */
 const untilEnrolled = async (enrolments: () => number): Promise<void> => {
   const [before, end] = [enrolments(), Date.now() + HANG_MS];
   while (enrolments() === before) {
@@ -116,8 +114,8 @@ const untilEnrolled = async (enrolments: () => number): Promise<void> => {
 };
 
 /**
- * An agent dies under load. Some are there again at once; of the others the hub must know what it
- * has, without a report that mends it.
+ * Kills an agent under load. Some restart at once. Of the others the hub must know the last state
+ * without another report.
  */
 const killAgent = async (agents: readonly SimulatedAgent[], random: () => number): Promise<void> => {
   const agent = agents[Math.floor(random() * agents.length)];
@@ -128,10 +126,10 @@ const killAgent = async (agents: readonly SimulatedAgent[], random: () => number
 };
 
 /**
- * Kills a hub with -9 again and again, and agents, at random moments under load, and each time
- * looks for everything that it had acknowledged.
+ * Repeatedly kills a hub and agents with -9 at random moments under load, and checks after each
+ * kill that nothing that the hub had acknowledged is lost.
  *
- * @throws Error that names what was lost
+ * @throws Error with what was lost
  */
 export const crash = async ({ database, kills, seed, log }: CrashOptions): Promise<CrashResult> => {
   const random = createRandom(seed);

@@ -13,17 +13,17 @@ export interface EnrolmentCounts {
   readonly revocations: number;
 }
 
-/** Clusters that are let in and put out all the time, and what of that the hub has acknowledged. */
+/** Clusters that continuously enrol and are revoked, and what the hub has acknowledged of that. */
 export interface EnrolmentLoad extends Load {
-  /** Acknowledged. */
+  /** Counts of acknowledged operations. */
   readonly counts: EnrolmentCounts;
   /**
-   * `<action> <cluster> <message>` of each acknowledged enrolment and renewal: each has an entry in
-   * the audit log.
+   * `<action> <cluster> <message>` of each acknowledged enrolment and renewal, which must be in the
+   * audit log.
    */
   readonly audited: ReadonlySet<string>;
   /**
-   * Returns the acknowledged enrolments that the hub has lost, and goes on from those that it
+   * Returns the acknowledged enrolments that the hub has lost, and continues from those that it
    * knows. Called only while paused.
    */
   losses(views: readonly EnrolmentView[]): string[];
@@ -35,7 +35,7 @@ export interface EnrolmentLoadOptions {
   readonly ca: string;
   readonly clusters: readonly string[];
   readonly calls: ApiCalls;
-  /** 0 ≤ x < 1. */
+  /** Returns a number in [0, 1). */
   readonly random: () => number;
 }
 
@@ -44,9 +44,9 @@ type Known = Pick<EnrolmentView, 'state' | 'generation'>;
 interface Site {
   readonly cluster: string;
   acknowledged: Known | undefined;
-  /** Changes of the generation that were asked for since, and not answered. */
+  /** Number of requested changes of the generation that were not answered since. */
   inDoubt: number;
-  /** Acknowledged, not shown to the hub yet: it must be good. */
+  /** Acknowledged token that was not used yet. It must be valid. */
   token: EnrolmentTokenView | undefined;
   /** Agent whose certificate must be good. */
   agent: EnrolledAgent | undefined;
@@ -127,8 +127,8 @@ export const createEnrolmentLoad = ({ agentUrl, ca, clusters, calls, random }: E
 
   const once = (site: Site): Promise<void> =>
     step(site).catch((error: Error) => {
-      // Nobody else acts for these clusters: one that is refused with what was acknowledged has
-      // lost it. 429 is the rate limit.
+      // No other program acts for these clusters, so a refusal means that acknowledged state was
+      // lost. 429 is the rate limit.
       if (/^HTTP 4(?!29)/.test(error.message)) refusals.push(`${site.cluster}: ${error.message}`);
     });
   const loads = sites.map((site) => createLoad(() => once(site), EVERY_MS));

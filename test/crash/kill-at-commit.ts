@@ -1,7 +1,7 @@
 /**
- * A hub that ends itself by SIGKILL at one of its commits to the database, counted from its start.
+ * Hub that kills itself with SIGKILL at one of its commits to the database, counted from its start.
  * Arguments: the number of the commit; `before` the database has it, or `after` that and before the
- * hub knows; a file that grows by a byte with each commit.
+ * hub knows; a file to which each commit appends a byte.
  */
 import { appendFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
@@ -23,7 +23,7 @@ const atCommit = <T>(run: () => T, whenDone: (result: T) => void): T => {
   return result;
 };
 
-/** A message to the thread of the embedded database. */
+/** Message to the thread of the embedded database. */
 interface Message {
   readonly id: number;
   readonly statements?: readonly { readonly sql: string }[];

@@ -1,9 +1,9 @@
 import type { StreamClient } from '../harness/stream-client.ts';
 
-/** Load on a hub that runs until it is paused. */
+/** Load on a hub, which runs until it is paused. */
 export interface Load {
   run(): void;
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no operation is in flight any more. */
   pause(): Promise<void>;
 }
 
@@ -12,7 +12,7 @@ export const delay = (ms: number): Promise<void> => new Promise((resolve) => set
 /**
  * Creates a load that repeats an operation.
  *
- * @param once fails where there is no hub, which is expected
+ * @param once operation, which may fail while there is no hub
  */
 export const createLoad = (once: () => Promise<unknown>, everyMs: number): Load => {
   let wanted = false;
@@ -37,14 +37,14 @@ export const createLoad = (once: () => Promise<unknown>, everyMs: number): Load 
 
 const RETRY_MS = 50;
 
-/** Load by one stream after the other, to whichever hub runs. */
+/** Load by successive streams, to whichever hub runs. */
 export class StreamLoad implements Load {
   readonly #load: Load;
   #stream: StreamClient | undefined;
   #isWanted: boolean = false;
 
   /**
-   * @param connect fails where there is no hub, which is expected
+   * @param connect opens a stream; may fail while there is no hub
    * @param serve works until the stream ends
    */
   constructor(connect: () => Promise<StreamClient>, serve: (stream: StreamClient) => Promise<void>) {
@@ -71,7 +71,7 @@ export class StreamLoad implements Load {
     return this.#end((stream) => stream.close());
   }
 
-  /** Ends without a close. */
+  /** Destroys the stream without closing it. */
   die(): Promise<void> {
     return this.#end((stream) => stream.terminate());
   }

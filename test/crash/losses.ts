@@ -7,18 +7,18 @@ import { verifyAudit } from '../../hub/ledger/audit/verify.ts';
 import type { ModelStatus } from './cluster-model.ts';
 import type { SimulatedAgent } from './simulated-agent.ts';
 
-/** Checks the file of an embedded ledger, which is read beside the hub. Returns what is damaged. */
+/** Checks the file of an embedded ledger while the hub has it open. Returns the damage found. */
 export const fileDamage = (path: string): string[] => {
   using database = new DatabaseSync(path, { readOnly: true });
   const found = database.prepare('pragma integrity_check').all();
   return found.map((row) => String(Object.values(row)[0])).filter((line) => line !== 'ok');
 };
 
-/** Losses: facts that a hub had acknowledged and does not know any more; one line each. */
+/** Losses: facts that a hub had acknowledged and no longer knows, one line each. */
 
 /**
- * Returns the policies that the hub shows, by cluster and key, without the commit since which they
- * are the same: only the hub knows that.
+ * Returns the policies that the hub shows, by cluster and key. Leaves out the commit that
+ * introduced their content, which only the hub knows.
  */
 const shownBy = async (hub: HubClient): Promise<ReadonlyMap<string, ReadonlyMap<string, unknown>>> => {
   const shown = new Map<string, Map<string, unknown>>();
@@ -56,7 +56,7 @@ const losses = (agent: SimulatedAgent, known: ReadonlyMap<string, unknown>): rea
 };
 
 /**
- * Returns the policies that the hub has lost. It must have a report of each cluster as a whole: the
+ * Returns the policies that the hub has lost. Of each cluster it must have a complete report: the
  * last one that it acknowledged, or a later one.
  */
 export const policyLosses = async (hub: HubClient, agents: readonly SimulatedAgent[]): Promise<string[]> => {
@@ -78,7 +78,7 @@ export const eventLosses = async (url: string, token: string, agents: readonly S
 
 /**
  * @param requests ids of acknowledged calls
- * @param agents `<action> <cluster> <message>` of what was acknowledged to agents
+ * @param agents `<action> <cluster> <message>` of operations that were acknowledged to agents
  */
 export const auditLosses = async (
   hub: HubClient,

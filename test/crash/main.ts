@@ -1,8 +1,8 @@
 /**
- * Kills the hub (and PostgreSQL, and agents) with -9 at random points under load and looks for
- * whatever it had acknowledged; or, with --rollout, at every write of a rollout, and compares how
- * it ends: of one whose canary wave proves the commit, and of one whose canary wave is away and
- * goes on by a signed tag.
+ * Kills the hub (and PostgreSQL, and agents) with -9 at random points under load, and checks that
+ * nothing acknowledged is lost. With --rollout, kills the hub at every write of a rollout, and
+ * compares the final states. The canary wave of one rollout proves the commit. That of another is
+ * away, and a signed tag lets the rollout continue.
  *
  *   npm run test:crash -- --kills 100 [--seed 42] [--database embedded|postgres]
  *   npm run test:crash -- --rollout [--database embedded|postgres]

@@ -7,17 +7,17 @@ import { type Load, StreamLoad } from './load.ts';
 export interface RolloutAgentOptions {
   readonly cluster: string;
   readonly token: string;
-  /** Address of the hub that runs now. */
+  /** Returns the address of the running hub. */
   readonly agentUrl: () => string;
   readonly commits: Pick<Commits, 'compiled'>;
   /** Called with each commit that a hub offers, before the agent accepts it. */
   readonly onOffer: (agent: RolloutAgent, revision: string) => void;
 }
 
-/** The network side of an agent that accepts and proves each commit at once, whichever hub runs. */
+/** Network side of an agent that accepts and proves each commit at once, from any hub. */
 export class RolloutAgent implements Load {
   readonly cluster: string;
-  /** Commit that it has accepted last, and has proven. */
+  /** Last accepted and proven commit. */
   accepted: string | null = null;
   readonly #options: RolloutAgentOptions;
   readonly #streams: StreamLoad;
@@ -39,7 +39,7 @@ export class RolloutAgent implements Load {
     return this.#streams.pause();
   }
 
-  /** Takes offers and reports until the stream ends. */
+  /** Accepts offers and reports until the stream ends. */
   async #follow(stream: StreamClient): Promise<void> {
     stream.hello({ revision: this.accepted, anchor: this.accepted });
     const closed = stream.closed.then(() => undefined);

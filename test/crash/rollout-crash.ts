@@ -11,30 +11,33 @@ import { clusterFile, policyFile } from '../harness/policy-files.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import { API_TOKEN, type Rolled, type RolloutEnd, RolloutFleet, WAVES } from './rollout-fleet.ts';
 
-/** Whether the clusters of the first wave are there. */
+/** State of the clusters of the first wave. */
 export type Canary = 'connected' | 'away';
 
 export interface RolloutCrashOptions {
   readonly database: 'embedded' | 'postgres';
-  /** away: the wave goes on by a signed tag alone, as its gates look at no cluster. */
+  /**
+   * State of the canary wave; default: `connected`. If it is away, the wave continues by a signed
+   * tag alone, since its gates have no cluster to look at.
+   */
   readonly canary?: Canary;
-  /** Kills at each write whose number it divides. */
+  /** Kills at each write whose number is a multiple of this. */
   readonly every: number;
   readonly log: (line: string) => void;
 }
 
 export interface RolloutCrashResult {
-  /** Commits to the database from the start of the hub until the rollout has ended. */
+  /** Number of database commits from the start of the hub to the end of the rollout. */
   readonly writes: number;
   readonly kills: number;
-  /** Kills after which the audit log has an approval twice. */
+  /** Number of kills after which the audit log has an approval twice. */
   readonly repeated: number;
 }
 
 const APPROVER = 'approver@example.com';
 /**
- * Time after which no wave waits for a cluster. It begins when a hub takes the lead: on a busy
- * machine the agents are there seconds after that, and another wave than the canary must not halt.
+ * Time after which waves no longer wait for a cluster. It starts when a hub becomes leader. On a
+ * busy machine agents connect seconds after that, and no wave but the canary may halt.
  */
 const UNREACHABLE: Readonly<Record<Canary, string>> = { connected: '5m', away: '6s' };
 const strategyWith = (canary: Canary): string => `apiVersion: compliance.federated.io/v1
@@ -51,7 +54,7 @@ const LABELS = ['stage: canary', 'stage: second', ''];
 const KILLING_HUB = join(import.meta.dirname, 'kill-at-commit.ts');
 const REGIONS = ['eu-west-1', 'eu-central-1'];
 
-/** Files of a commit, of which each changes the policy of every cluster. */
+/** Files of a commit. Each commit changes the policy of every cluster. */
 const filesOf = (number: number, canary: Canary): Record<string, string> => ({
   ...Object.fromEntries(
     WAVES.flatMap((names, wave) => names.map((name) => [`clusters/${name}.yaml`, clusterFile(name, REGIONS, LABELS[wave])])),
@@ -60,12 +63,12 @@ const filesOf = (number: number, canary: Canary): Record<string, string> => ({
   'policies/finance.yaml': policyFile('finance', [REGIONS[number % 2] ?? '']),
 });
 
-/** Whether a hub ends itself before the database has a write, or after. */
+/** Whether a hub kills itself before or after the database has a write. */
 type Side = 'before' | 'after';
 
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
-/** Makes a key that signs commits, another one that approves them, and the file of both. */
+/** Creates a key that signs commits, one that approves them, and a file with both. */
 const makeSigners = async (folder: string) => {
   const [signer, approver] = [await makeSigningKey(join(folder, 'signer')), await makeSigningKey(join(folder, 'approver'))];
   if (signer === undefined || approver === undefined) throw new Error('there is no ssh-keygen');
@@ -104,7 +107,9 @@ const openFleet = async (database: RolloutCrashOptions['database'], canary: Cana
       await repository.git('-c', `user.signingKey=${approver.file}`, 'tag', '--sign', '--message', 'Approve', tag, revision);
       await repository.git('push', '--quiet', 'origin', `refs/tags/${tag}`);
     },
-    /** Rolls the newest commit out by a hub that ends itself at one of its writes; 0: at none. */
+    /**
+     * Rolls out the newest commit with a hub that kills itself at one of its writes; 0 for none.
+     */
     roll: async (number: number, side: Side) => {
       const before = sizeOf(counted);
       const rolled = await fleet.roll([KILLING_HUB, String(number), side, counted]);
@@ -120,17 +125,18 @@ const openFleet = async (database: RolloutCrashOptions['database'], canary: Cana
 };
 
 /**
- * Whether a rollout ended as one without a kill. An approval may stand in the audit log twice where
- * the hub was killed before it had stored the run that goes on by it.
+ * Whether a rollout ended like one without a kill. The audit log may have an approval twice if the
+ * hub was killed before it had stored that the run continues.
  */
 const isAsExpected = ({ end, isKilled }: Rolled, { known, approvals }: RolloutEnd): boolean =>
   isDeepStrictEqual(end.known, known) && end.approvals >= approvals && end.approvals <= (isKilled ? 2 * approvals : approvals);
 
 /**
- * Rolls one commit after another out, each with a kill -9 of the hub at another of its writes,
- * before and after the database has it; and compares the end with that of a rollout without.
+ * Rolls out one commit after another. In each rollout the hub is killed with -9 at another of its
+ * writes, before and after the database has it. Compares the final state with that of a rollout
+ * without a kill.
  *
- * @throws Error that says what is different
+ * @throws Error with the differences
  */
 export const crashRollouts = async ({ database, canary = 'connected', every, log }: RolloutCrashOptions): Promise<RolloutCrashResult> => {
   const { fleet, commit, approve, roll, close } = await openFleet(database, canary);

@@ -7,17 +7,17 @@ import { createCommits } from '../simulated-fleet/commits.ts';
 import { delay } from './load.ts';
 import { RolloutAgent } from './rollout-agent.ts';
 
-/** Clusters by the wave that they are in. */
+/** Clusters by wave. */
 export const WAVES: readonly (readonly string[])[] = [['eu'], ['us', 'ca'], ['asia']];
 export const API_TOKEN = 'api-token-0123456789';
-/** Milliseconds in which a hub looks at a run several times. */
+/** Milliseconds in which a hub checks a run several times. */
 const HOLD_MS = 3_000;
 
-/** State of a rollout that has ended, by the API of the hub. */
+/** Final state of a rollout, from the API of the hub. */
 export interface RolloutEnd {
   /** State without times and ids. */
   readonly known: unknown;
-  /** Entries of the audit log by which a wave went on that nobody had seen. */
+  /** Number of audit entries that let an unseen wave continue. */
   readonly approvals: number;
 }
 
@@ -31,7 +31,7 @@ const approvalsOf = async (client: HubClient, subject: string): Promise<number> 
 
 type StartHub = (command?: readonly string[]) => Promise<HubProcess>;
 
-/** A fleet whose rollouts are carried out by one hub process after another, on one ledger. */
+/** Fleet whose rollouts are carried out by successive hub processes on one ledger. */
 export class RolloutFleet {
   readonly #agents: ReadonlyMap<string, RolloutAgent>;
   readonly #commits = createCommits();
@@ -54,7 +54,7 @@ export class RolloutFleet {
     for (const agent of this.#agents.values()) agent.run();
   }
 
-  /** Takes the clusters of the first wave away for good. */
+  /** Disconnects the clusters of the first wave for good. */
   async leave(): Promise<void> {
     for (const name of WAVES[0] ?? []) {
       this.#away.add(name);
@@ -78,10 +78,12 @@ export class RolloutFleet {
   }
 
   /**
-   * Rolls the newest commit out.
+   * Rolls out the newest commit.
    *
-   * @param command of a hub that may end itself, which another one then continues; default: the hub
-   * @returns what the hub says at the end. @throws Error that names what broke the order
+   * @param command command of a hub that may kill itself, after which another hub continues;
+   * default: the hub
+   * @returns state at the end, from the hub
+   * @throws Error with violations of the order
    */
   async roll(command?: readonly string[]): Promise<Rolled> {
     const read = (client: HubClient) => this.#endAt(client);
@@ -92,11 +94,11 @@ export class RolloutFleet {
     return { end, isKilled: first === undefined };
   }
 
-  /** Checks that the newest commit stays where it is without a tag. @throws Error: it went on */
+  /** Checks that the newest commit does not spread without a tag. @throws Error if it does */
   async assertHeld(): Promise<void> {
     const newest = this.#order.at(-1) ?? '';
     const found = await this.#runHub(async (client) => {
-      // Before the hub has judged the tags, which are none, it says so as a problem.
+      // The hub reports a problem until it has found out that there are no tags.
       if ((await client.rollout()).halted?.approval?.problems.length !== 0) return undefined;
       await delay(HOLD_MS);
       const ahead = [...this.#agents.values()].filter(({ accepted }) => accepted === newest);
@@ -107,7 +109,7 @@ export class RolloutFleet {
       throw new Error(`a commit without a tag went on: ${JSON.stringify(found)}`);
   }
 
-  /** Runs a hub until `read` finds something. @returns undefined: the hub ended before that */
+  /** Runs a hub until `read` returns something. @returns undefined if the hub ended before that */
   async #runHub<T extends object>(
     read: (client: HubClient) => Promise<T | undefined>,
     command?: readonly string[],
@@ -129,7 +131,7 @@ export class RolloutFleet {
     }
   }
 
-  /** Reads what the hub says of the newest commit. @returns undefined: it is not everywhere */
+  /** Reads the state of the newest commit. @returns undefined if it is not in all clusters yet */
   async #endAt(client: HubClient): Promise<RolloutEnd | undefined> {
     const newest = this.#order.at(-1) ?? '';
     const { revision, base, state, waves, halted, paused } = await client.rollout();
@@ -142,7 +144,7 @@ export class RolloutFleet {
     return { known: JSON.parse(JSON.stringify(known).replaceAll(newest, 'newest')), approvals: await approvalsOf(client, newest) };
   }
 
-  /** Notes an offer of an older commit than the agent has, and one before the turn of its wave. */
+  /** Records an offer of an older commit than the agent has, and one before the wave's turn. */
   #checkOffer({ cluster, accepted }: RolloutAgent, revision: string): void {
     const placeOf = (commit: string | null): number => (commit === null ? -1 : this.#order.indexOf(commit));
     if (placeOf(revision) < placeOf(accepted)) this.#problems.push(`${cluster} has ${accepted} and was sent back to ${revision}`);
@@ -150,7 +152,7 @@ export class RolloutFleet {
     const before = WAVES.slice(0, wave)
       .flat()
       .filter((name) => !this.#away.has(name));
-    // The first commit brings the strategy.
+    // The first commit introduces the strategy.
     const ahead =
       placeOf(revision) === 0 ? undefined : before.find((name) => placeOf(this.#agents.get(name)?.accepted ?? null) < placeOf(revision));
     if (ahead !== undefined) this.#problems.push(`${cluster} was offered ${revision} before ${ahead} had it`);

@@ -9,36 +9,36 @@ import { ClusterModel, type ModelStatus } from './cluster-model.ts';
 import { StreamLoad } from './load.ts';
 
 /**
- * The network side of an agent under load: reports one after another, and remembers what the hub
- * has acknowledged.
+ * Network side of an agent under load. Sends reports, and records what the hub has acknowledged.
  */
 export interface SimulatedAgent {
   readonly cluster: string;
   /**
-   * Connects and reports until paused; goes on from what the hub says it knows, or says everything
-   * again, as an agent does.
+   * Connects and reports until paused. Like an agent, continues from the state that the hub knows,
+   * or reports in full.
    */
   run(): void;
-  /** Leaves the hub; resolves when nothing is under way any more. */
+  /** Disconnects from the hub. Resolves when no report is in flight any more. */
   pause(): Promise<void>;
   /**
-   * Ends without a close; the next one that runs knows what the cluster keeps, and reports in full.
+   * Ends without closing the stream. The next run knows only what is stored in the cluster, and
+   * reports in full.
    */
   die(): Promise<void>;
   /**
-   * Statuses of which the hub must know one, the oldest first: the last one that it has
-   * acknowledged, and those that were sent after it. Empty: it was sent nothing.
+   * Statuses of which the hub must know one, the oldest first: the last acknowledged one, and those
+   * sent after it. Empty if none was sent.
    */
   readonly possible: readonly ModelStatus[];
   /** Whether the hub has acknowledged or shown a report. */
   readonly isKnown: boolean;
-  /** Records a status that the hub has shown: it does not go back. */
+  /** Records a status that the hub has shown, after which it must not show an older one. */
   noteShown(status: ModelStatus): void;
   /** Messages of events that the hub must know. */
   readonly events: ReadonlySet<string>;
-  /** Counts. */
+  /** Number of reports. */
   readonly reports: number;
-  /** Reasons why the audit log of the hub is not the one that the agent witnessed. */
+  /** Reasons why the hub's audit log differs from the one that the agent witnessed. */
   readonly forks: readonly string[];
 }
 
@@ -52,17 +52,17 @@ export interface SimulatedAgentOptions {
   readonly revision: string;
   /** Policies of that commit for the cluster. */
   readonly compiled: CompiledCluster;
-  /** 0 ≤ x < 1. */
+  /** Returns a number in [0, 1). */
   readonly random: () => number;
 }
 
 const TIME = '2026-01-01T00:00:00Z';
 
-/** Whether the state that a hub reports is that of a status. */
+/** Whether a reported state matches a status. */
 const isOf = ({ named, baseline }: ModelStatus, reported: ReportedState): boolean =>
   digestOfNamed(named) === reported.policies && digestOfBaseline(baseline) === reported.baseline;
 
-/** The frames that one stream brings, of which each is taken once, whichever comes first. */
+/** Frames of a stream. Each is returned once, in order of arrival. */
 class Answers {
   readonly #client: StreamClient;
   #reported: Promise<{ readonly seq: number }> | undefined;
@@ -73,8 +73,8 @@ class Answers {
   }
 
   /**
-   * @returns the number of a report that was taken, or that the hub wants everything, or that the
-   * stream has ended
+   * @returns the number of an acknowledged report; `resync` if the hub requests a full one;
+   * `closed` if the stream has ended
    */
   async next(): Promise<number | 'resync' | 'closed'> {
     this.#reported ??= this.#client.next('reported');
@@ -99,7 +99,7 @@ class CrashAgent implements SimulatedAgent {
   readonly #model: ClusterModel;
   #unacknowledged: readonly ClusterEvent[] = [];
   #held: Checkpoint | undefined;
-  /** Whether the process is the one that sent the reports. */
+  /** Whether this process sent the earlier reports. */
   #remembers: boolean = false;
   #seq = 0;
   readonly #streams: StreamLoad;
@@ -125,7 +125,7 @@ class CrashAgent implements SimulatedAgent {
 
   async die(): Promise<void> {
     await this.#streams.die();
-    // Policies and the checkpoint are the cluster's; these were of the process.
+    // Policies and the checkpoint are stored in the cluster; these were only in memory.
     this.#unacknowledged = [];
     this.#remembers = false;
   }
@@ -164,7 +164,7 @@ class CrashAgent implements SimulatedAgent {
     }
   }
 
-  /** @param before what the hub has; undefined: the report is a full one */
+  /** @param before state that the hub has; undefined for a full report */
   #nextReport(before: ModelStatus | undefined): { readonly report: Report; readonly status: ModelStatus } {
     this.#model.change();
     this.#model.change();
@@ -197,7 +197,7 @@ class CrashAgent implements SimulatedAgent {
     this.#unacknowledged = [];
   }
 
-  /** A hub that does not know what was compiled asks for it. */
+  /** Answers requests of a hub that does not know the compiled policies. */
   async #answerLists(client: StreamClient): Promise<void> {
     const { digest, policies } = this.#options.compiled;
     for (;;) {

@@ -11,20 +11,21 @@ import { createCommits } from '../simulated-fleet/commits.ts';
 import { POLICY_FILES } from './cluster-model.ts';
 
 export interface World {
-  /** Hub that is not started yet. */
+  /** Hub, which is not started yet. */
   readonly hub: HubProcess;
   /** Data folder of the hub. */
   readonly dataDir: string;
   readonly postgres: TestPostgres | undefined;
   /** Static tokens of agents, by cluster. */
   readonly tokens: ReadonlyMap<string, string>;
-  /** The commit in the repository, which every cluster has accepted, and what each has of it. */
+  /** Commit in the repository, which every cluster has accepted. */
   readonly revision: string;
+  /** Part of that commit for each cluster. */
   readonly compiled: ReadonlyMap<string, CompiledCluster>;
   stop(): Promise<void>;
 }
 
-/** A repository, a database and a hub, whose agents come over TLS. */
+/** Opens a repository, a database and a hub whose agents connect over TLS. */
 export const openWorld = async (
   database: 'embedded' | 'postgres',
   { clusters, apiToken }: { clusters: readonly string[]; apiToken: string },

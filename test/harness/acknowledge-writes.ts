@@ -1,5 +1,5 @@
 /**
- * Writes to an embedded ledger, one change after the other, and prints each that was acknowledged:
+ * Writes changes to an embedded ledger in sequence, and prints each one that was acknowledged:
  * `acknowledge-writes.ts <folder> <number>`.
  */
 import { writeSync } from 'node:fs';

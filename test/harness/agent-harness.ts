@@ -19,7 +19,7 @@ interface ResourceList {
   readonly resources: readonly { readonly name: string; readonly kind: string; readonly namespaced: boolean }[];
 }
 
-/** Harness for one cluster: a client of its administrator, and agents. */
+/** Harness for one cluster, with an administrator's client and agents. */
 export class AgentHarness {
   readonly kubeconfig: string;
   readonly client: KubeClient;
@@ -46,7 +46,7 @@ export class AgentHarness {
       retryMs: [200, 400],
       gatekeeperGraceMs: 5_000,
       trustedBinders: ['system:kube-scheduler'],
-      // The administrator of a local cluster stands for the cloud's node controller.
+      // The administrator of a local cluster acts as the cloud's node controller.
       trustedNodeLabelers: ['fso-admin'],
       gatekeeperNamespace: 'gatekeeper-system',
       ...changes,
@@ -94,7 +94,7 @@ export class AgentHarness {
     await eventually(async () => (await Promise.all(names.map((name) => this.policy(name)))).every((policy) => policy === undefined));
   }
 
-  /** Waits until the status speaks of the present spec with this phase. */
+  /** Waits until the status is of the current spec and has this phase. */
   reaches(name: string, phase: string): Promise<SovereignPolicy> {
     return eventually(async () => {
       const policy = await this.policy(name);
@@ -106,7 +106,7 @@ export class AgentHarness {
   /**
    * Returns the API server's descriptor of an object's kind.
    *
-   * @throws Error where it has no such kind
+   * @throws Error if there is no such kind
    */
   async kindOf({ apiVersion = 'v1', kind = '' }: KubeObject): Promise<KindDescriptor> {
     const path = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
@@ -117,8 +117,8 @@ export class AgentHarness {
   }
 
   /**
-   * Tries the deletion of an object by a dry run. Returns the API server's refusal, or '' when the
-   * object may go.
+   * Tries to delete an object in a dry run. Returns the API server's refusal, or '' if the deletion
+   * is allowed.
    */
   async tryDelete(client: KubeClient, kind: KindDescriptor, name: string): Promise<string> {
     const path = objectPath(kind, { name });
@@ -126,8 +126,10 @@ export class AgentHarness {
   }
 
   /**
-   * Another policy keeps the agent from writing one kind of object. @param name of one that is
-   * there @returns what allows it again
+   * Creates an admission policy that refuses the agent's writes to one kind.
+   *
+   * @param name name of an existing object of the kind
+   * @returns function that allows the writes again
    */
   async refuseTheAgent(kind: KindDescriptor, name: string): Promise<() => Promise<void>> {
     const block = { name: 'refuses-the-agent' };
@@ -151,7 +153,10 @@ export class AgentHarness {
     };
   }
 
-  /** Tries a pod by a dry run. Returns the API server's refusal, or '' when the pod is admitted. */
+  /**
+   * Tries to create a pod in a dry run. Returns the API server's refusal, or '' if the pod is
+   * admitted.
+   */
   async tryPod(namespace: string, region?: string): Promise<string> {
     const pod = {
       metadata: { name: 'attempt', namespace },

@@ -9,8 +9,8 @@ import { eventually } from './waiting.ts';
 const PROGRAM = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
 
 /**
- * An agent as on a real cluster: a process of its own, under its service account, with the rights
- * of deploy/agent/rbac.yaml.
+ * Agent as in a real cluster: a separate process, with its service account and the rights of
+ * deploy/agent/rbac.yaml.
  */
 export interface AgentProcess {
   /** URL of its listener with /healthz, /readyz and /metrics. */
@@ -19,24 +19,24 @@ export interface AgentProcess {
   /** Kubeconfig of its service account. */
   readonly kubeconfig: string;
   stop(signal?: NodeJS.Signals): Promise<void>;
-  /** @throws with the end of its log, where it has ended */
+  /** @throws Error with the end of the log if it has ended */
   assertRunning(): void;
-  /** The end of its log, for the message of a wait that is not met. */
+  /** Returns the end of the log, for the message of a failed wait. */
   log(): string;
 }
 
 export interface AgentProcessOptions {
   /** Folder for its kubeconfig and its log. */
   readonly folder: string;
-  /** Main module; default: the one of this repository. */
+  /** Main module; default: that of this repository. */
   readonly program?: string;
-  /** More settings, e.g. those of a hub. */
+  /** Additional settings, e.g. those of a hub. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Probe to wait for: /readyz, or /healthz of an agent that cannot be ready yet. */
+  /** Probe to wait for: /readyz, or /healthz for an agent that cannot become ready yet. */
   readonly until?: 'ready' | 'alive';
 }
 
-/** Starts an agent and returns once it is ready, which it is after its first round. */
+/** Starts an agent and returns once it is ready, after its first reconcile. */
 export const startAgentProcess = async (
   cluster: LocalCluster,
   { folder, program: main = PROGRAM, env = {}, until = 'ready' }: AgentProcessOptions,
@@ -48,7 +48,7 @@ export const startAgentProcess = async (
   const program: Program = startProgram({
     name: `agent-${cluster.name}`,
     command: [main],
-    // The lease of an agent that was killed must not hold the next one up for long.
+    // The lease of a killed agent must not delay the next one for long.
     env: { FSO_CLUSTER: cluster.name, KUBECONFIG: kubeconfig, FSO_LISTEN: `127.0.0.1:${port}`, FSO_LEASE_DURATION_MS: '8000', ...env },
     logFile,
   });

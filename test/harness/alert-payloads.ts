@@ -1,13 +1,10 @@
 import { z } from 'zod';
 
-/**
- * Payloads that Slack and PagerDuty accept, by their own documentation: the schemas refuse what
- * they would refuse.
- */
+/** Schemas of the payloads that Slack and PagerDuty accept, from their documentation. */
 
 /**
- * https://docs.slack.dev/messaging/formatting-message-text#escaping: `<` and `>` are for links and
- * mentions alone. Those that the hub makes are links to itself.
+ * https://docs.slack.dev/messaging/formatting-message-text#escaping: `<` and `>` are reserved for
+ * links and mentions. The hub only creates links to itself.
  */
 const mrkdwn = (max: number) =>
   z
@@ -32,9 +29,9 @@ const SlackBlock = z.discriminatedUnion('type', [
 ]);
 
 /**
- * https://docs.slack.dev/reference/block-kit/blocks: up to 50 blocks in a message. All texts
- * together are refused with `msg_blocks_too_long` beyond about 13,000 characters, as
- * https://github.com/slackapi/bolt-js/issues/2509 measured.
+ * https://docs.slack.dev/reference/block-kit/blocks: up to 50 blocks in a message. If all texts
+ * together exceed about 13,000 characters, they are refused with `msg_blocks_too_long`, as measured
+ * in https://github.com/slackapi/bolt-js/issues/2509.
  */
 export const SlackMessage = z
   .strictObject({ text: mrkdwn(40_000), blocks: z.array(SlackBlock).min(1).max(50) })

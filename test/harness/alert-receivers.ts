@@ -9,11 +9,11 @@ const HMAC_SECRET = 'secret-of-the-webhook-0123456789';
 const ROUTING_KEY = '0123456789abcdef0123456789abcdef';
 const PASSWORD = 'secret-of-the-mail-server';
 
-/** A notification as any receiver got it. */
+/** Notification in a form common to all receivers. */
 export interface Delivery {
   readonly key: string;
   readonly status: 'firing' | 'resolved';
-  /** All that it says, for a look for names. */
+  /** Whole text, to search for names. */
   readonly text: string;
 }
 
@@ -35,9 +35,9 @@ export interface WebhookBody {
 }
 
 /**
- * Verifies a webhook as docs/operate/alerts.md shows it.
+ * Verifies a webhook as described in docs/operate/alerts.md.
  *
- * @throws Error for a body that the hub did not sign
+ * @throws Error if the hub did not sign the body
  */
 const verifyWebhook = ({ headers, body }: ReceiverServer['received'][number]): WebhookBody => {
   const expected = createHmac('sha256', HMAC_SECRET)
@@ -63,8 +63,8 @@ const pagerDutyDelivery = ({ body }: ReceiverServer['received'][number]): Delive
 };
 
 /**
- * Receivers of each kind: real programs, and servers that check payloads by the documentation of
- * the services they stand for.
+ * Receivers of each kind: real programs, and servers that validate payloads against the
+ * documentation of the services that they replace.
  */
 export interface AlertReceivers extends AsyncDisposable {
   readonly alertmanager: TestAlertmanager;
@@ -76,9 +76,9 @@ export interface AlertReceivers extends AsyncDisposable {
   /** Text for `receivers` of an alerts file: slack, pagerduty, alertmanager, webhook and mail. */
   readonly yaml: string;
   /**
-   * Returns what each kind but Alertmanager received, in order.
+   * Returns the notifications that each kind but Alertmanager received, in order.
    *
-   * @throws Error for what its receiver would refuse
+   * @throws Error for a notification that the real receiver would refuse
    */
   deliveries(): Readonly<Record<'slack' | 'pagerduty' | 'webhook' | 'mail', readonly Delivery[]>>;
   webhookBodies(): readonly WebhookBody[];

@@ -7,7 +7,10 @@ import type { ToolModule } from '../../clusters/toolchain/modules.ts';
 import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { eventually } from './waiting.ts';
 
-/** Its API and its store; without its pages, which its Go module does not contain. */
+/**
+ * Alertmanager with its API and store, but without its web pages, which its Go module does not
+ * contain.
+ */
 const ALERTMANAGER_TOOL: ToolModule = {
   name: 'alertmanager',
   dir: join(import.meta.dirname, 'alertmanager'),
@@ -17,7 +20,7 @@ const ALERTMANAGER_TOOL: ToolModule = {
   sources: ['main.go'],
 };
 
-/** An alert as Alertmanager lists it. */
+/** Alert as Alertmanager lists it. */
 export interface ListedAlert {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
@@ -28,7 +31,7 @@ export interface ListedAlert {
 
 export interface TestAlertmanager {
   readonly url: string;
-  /** Those that fire. */
+  /** Returns the firing alerts. */
   alerts(): Promise<readonly ListedAlert[]>;
   stop(): Promise<void>;
 }

@@ -7,7 +7,7 @@ import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 
 /**
  * Environment variable with the folder in which the API servers of a test run write audit logs of
- * their agents, and the file of their policy.
+ * their agents, and the name of their policy file.
  */
 export const AUDIT_LOGS = { variable: 'FSO_TEST_AUDIT_LOGS', policy: 'policy.json' } as const;
 
@@ -24,11 +24,13 @@ const POLICY = {
 
 const AGENT = 'fso-agent/';
 
-/** A request of an agent, in the words of RBAC. */
+/** Request of an agent, in terms of RBAC. */
 export interface RightInUse {
   readonly verb: string;
   readonly apiGroup: string;
-  /** Resource, with its subresource: `pods/binding`; or the path of a URL that is of none. */
+  /**
+   * Resource with its subresource, such as `pods/binding`; or the path of a URL without a resource.
+   */
   readonly resource: string;
   readonly namespace: string;
   readonly name: string;
@@ -51,8 +53,8 @@ export interface AuditEvent {
 }
 
 /**
- * The events in the audit log of an API server that still writes it, or was killed: a last line
- * that is cut off is left out.
+ * Reads the events in the audit log of an API server that is still running, or was killed. An
+ * incomplete last line is skipped.
  */
 export async function* readAuditEvents(file: string): AsyncGenerator<AuditEvent> {
   for await (const line of createInterface({ input: createReadStream(file) })) {
@@ -60,7 +62,7 @@ export async function* readAuditEvents(file: string): AsyncGenerator<AuditEvent>
   }
 }
 
-/** Paths that every user may read: the API server's own role `system:public-info-viewer`. */
+/** Paths that every user may read, by the API server's own role `system:public-info-viewer`. */
 const PUBLIC = new Set(['/version']);
 
 const rightsOf = ({ verb, userAgent, objectRef, requestURI = '', responseStatus }: AuditEvent): readonly RightInUse[] => {
@@ -71,14 +73,14 @@ const rightsOf = ({ verb, userAgent, objectRef, requestURI = '', responseStatus 
   }
   const { apiGroup = '', resource, subresource, namespace = '', name = '' } = objectRef;
   const right = { verb, apiGroup, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
-  // Server-side apply that creates the object needs both.
+  // Server-side apply that creates an object needs both verbs.
   return verb === 'patch' && responseStatus?.code === 201 ? [right, { ...right, verb: 'create' }] : [right];
 };
 
 /**
- * Returns the requests of the agents of this run so far, each once.
+ * Returns the distinct requests of the agents of this run so far.
  *
- * @throws Error where the run keeps no audit logs
+ * @throws Error if the run keeps no audit logs
  */
 export const readRightsInUse = async (): Promise<readonly RightInUse[]> => {
   const folder = process.env[AUDIT_LOGS.variable];
@@ -93,8 +95,8 @@ export const readRightsInUse = async (): Promise<readonly RightInUse[]> => {
 };
 
 /**
- * Set-up of a test run: every process of it inherits the variable. A run that is part of another
- * one uses its folder.
+ * Set-up of a test run, whose processes inherit the variable. A run that is part of another one
+ * uses the folder of that.
  *
  * @returns the clean-up
  */

@@ -4,8 +4,7 @@ import { type AgentFrame, digestOfNamed, judgePolicyReport, type NamedTotal, typ
 import { type Baseline, deviationsIn, type NamedPolicy } from '@fso/shared/status';
 
 /**
- * Returns the baseline of a cluster in which everything is installed: current Kubernetes, and
- * Gatekeeper.
+ * Returns the baseline of a fully equipped cluster: current Kubernetes, and Gatekeeper.
  *
  * @param list digest of the compiled policies
  */
@@ -19,8 +18,8 @@ export const baselineOf = (list: string, change: Partial<Baseline> = {}): Baseli
 });
 
 /**
- * Baseline of a list without a policy, which every hub knows: the cluster has only what it reports
- * by name.
+ * Baseline of an empty list, which every hub knows. The cluster has only the policies that it
+ * reports by name.
  */
 export const EMPTY_BASELINE: Baseline = baselineOf(digestOfPolicies([]));
 
@@ -37,22 +36,21 @@ export const emptyReport = (seq: number): Report => ({
   events: [],
 });
 
-/** A report of which a test says only what it is about. */
+/** Report with optional fields, so that a test sets only those that matter. */
 export type LooseReport = Omit<Report, 'baseline' | 'total' | 'deviations'> & Partial<Pick<Report, 'baseline' | 'total' | 'deviations'>>;
 export type LooseFrame = Exclude<AgentFrame, Report> | LooseReport;
 
 /**
- * Returns reports as a hub stores them: without invalid parts, and with the fields in the hub's
- * order.
+ * Returns reports as a hub stores them: without invalid parts, and with fields in the hub's order.
  */
 export const asTaken = (reports: Iterable<PolicyReport>): readonly PolicyReport[] =>
   [...reports].flatMap((report) => judgePolicyReport(report).entry ?? []);
 
-/** Policies that a cluster has reported by name, from which the rest of each report follows. */
+/** Policies that a cluster has reported by name, from which the total of each report follows. */
 export class ReportedNames {
   readonly #named = new Map<string, NamedPolicy>();
 
-  /** @returns what the hub must have by name once it has taken the report */
+  /** @returns the policies that the hub must have by name after this report */
   take({ full, policies, removed, deviations = [] }: Pick<LooseReport, 'full' | 'policies' | 'removed' | 'deviations'>): NamedTotal {
     if (full) this.#named.clear();
     for (const [name, deviation] of deviationsIn(deviations)) this.#named.set(name, deviation);
@@ -61,7 +59,7 @@ export class ReportedNames {
     return totalOf(this.#named);
   }
 
-  /** The report with a baseline and a total where it has none. */
+  /** Adds a baseline and a total to a report that has none. */
   complete(report: LooseReport): Report {
     const total = this.take(report);
     return {

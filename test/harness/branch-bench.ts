@@ -14,20 +14,20 @@ export const FILES = {
   'policies/finance.yaml': policyFile('finance', ['eu-west-1', 'eu-central-1']),
   'policies/hr.yaml': policyFile('hr'),
 };
-/** A change of them that breaks pods. */
+/** Change of these files that breaks pods. */
 export const TIGHT = { 'policies/finance.yaml': policyFile('finance') };
 
 const isPack = (request: IncomingMessage): boolean =>
   request.method === 'POST' && request.url?.endsWith('/git-upload-pack') === true && request.headers['git-protocol'] === undefined;
 const isListing = (request: IncomingMessage): boolean => request.method === 'POST' && request.headers['git-protocol'] === 'version=2';
 
-/** Calls of the Git server, and what is done before the next pack. */
+/** Calls of the Git server, and a function to run before the next pack. */
 interface GitCalls {
   listings: number;
   beforePack: (() => Promise<void>) | undefined;
 }
 
-/** A real Git server with branches beside main, which a test may hold back. */
+/** Real Git server with branches besides main. A test can delay its responses. */
 export class BranchBench {
   readonly hubs: HubHarness;
   readonly #calls: GitCalls;
@@ -49,17 +49,20 @@ export class BranchBench {
     return new BranchBench(await openHubHarness({ credentials: { ...CREDENTIALS }, onRequest }), calls);
   }
 
-  /** Lists of refs that were asked for. */
+  /** Number of requests for the list of refs. */
   get listings(): number {
     return this.#calls.listings;
   }
 
-  /** Runs an act once, before the next answer with a pack. */
+  /** Runs a function once, before the next response with a pack. */
   beforePack(act: () => Promise<void>): void {
     this.#calls.beforePack = act;
   }
 
-  /** Holds the next answer with a pack. @returns when it is asked for, and what lets it go */
+  /**
+   * Holds the next response with a pack. @returns a promise of its request, and a function that
+   * releases it
+   */
   holdPack(): { readonly asked: Promise<void>; readonly release: () => void } {
     const [held, asked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     this.beforePack(() => {
@@ -73,7 +76,7 @@ export class BranchBench {
     return this.hubs.repository.git(...args);
   }
 
-  /** Commits files to the branch that is checked out. @returns the commit */
+  /** Commits files to the current branch. @returns the commit id */
   async commit(files: Readonly<Record<string, string>>, message: string): Promise<string> {
     for (const [path, text] of Object.entries(files)) {
       const file = join(this.hubs.repository.folder, path);
@@ -85,7 +88,10 @@ export class BranchBench {
     return this.git('rev-parse', 'HEAD');
   }
 
-  /** Pushes a branch of one commit beyond main; locally it is `work`. @returns the commit */
+  /**
+   * Pushes a branch that is one commit ahead of main. Locally it is called `work`. @returns the
+   * commit id
+   */
   async push(name: string, files: Readonly<Record<string, string>>, message = `on ${name}`): Promise<string> {
     await this.git('checkout', '--quiet', '-B', 'work', 'main');
     const revision = await this.commit(files, message);

@@ -1,14 +1,14 @@
 /**
- * Redirects and cookies of a browser, over fetch. Cookies are kept by host and port, so that a test
- * can distinguish the servers. Each browser has its own address, as if it came through a proxy.
+ * Browser with redirects and cookies, based on fetch. Cookies are stored by host and port, so that
+ * tests can distinguish servers. Each browser has its own address, as behind a proxy.
  */
 export interface Browser {
   readonly address: string;
   /** Sends a request; does not follow redirects. */
   request(url: string, init?: RequestInit): Promise<Response>;
   /**
-   * Follows redirects until an answer is none, or would go to a place that begins with `stopAt`.
-   * @returns where it is then
+   * Follows redirects, until a response is none or would lead to a URL that begins with `stopAt`.
+   * @returns the final URL
    */
   follow(url: string, stopAt?: string): Promise<{ url: string; response: Response | undefined }>;
   /** Cookies of an origin, by name. */

@@ -3,11 +3,11 @@ import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { makeKey } from '../../shared/trust/testing/commits.ts';
 import type { Release, Values } from './helm.ts';
 
-/** The charts with the values that matter. */
+/** Releases of the charts with the values that matter. */
 
 export const HUB_NAMESPACE = 'fso';
 
-/** A line of allowed signers. */
+/** Creates a line of an allowed signers file. */
 export const signer = (): string => `alice@example.com ${makeKey().line}\n`;
 
 export const TOKEN = `fso1.eu.${Buffer.alloc(32, 7).toString('base64url')}.${'ab'.repeat(32)}`;
@@ -50,7 +50,7 @@ export const hubWith = (values: Values = {}, namespace = HUB_NAMESPACE): Release
   namespace,
   values: { replicas: 1, git: { url: 'https://git.example.com/policies.git' }, access: { apiTokenSecret: { name: 'api' } }, ...values },
 });
-/** Role of a team that sees a part of the fleet. */
+/** Role of a team that sees only a part of the fleet. */
 export const EU_TEAM = { groups: ['eu-team'], role: 'operator', clusters: { clusterRegions: ['group:eu'] } };
 
 export const KEYS = { keys: { existingSecret: 'own-keys' } };
@@ -120,7 +120,7 @@ export const MONITORED_AGENT = agentWith({
 });
 
 const LISTENER = { name: 'public', namespace: 'gateways' };
-/** Hub behind the Gateway API rather than ingresses. */
+/** Hub behind the Gateway API instead of ingresses. */
 export const GATEWAY_HUB = hubWith({
   ...KEYS,
   gateway: { enabled: true, host: 'fso.example.com', parentRefs: [{ ...LISTENER, sectionName: 'https' }] },
@@ -130,9 +130,9 @@ export const GATEWAY_HUB = hubWith({
 const olderGatewayHub = (tlsRouteVersion: string): Release =>
   hubWith({ ...GATEWAY_HUB.values, agents: { ...(GATEWAY_HUB.values['agents'] as Values), tlsRouteVersion } });
 
-/** Several hubs, for which a Job makes the keys. */
+/** Several hubs, whose keys a Job creates. */
 export const SEVERAL_HUBS = hubWith({ replicas: 2, database: { urlSecret: { name: 'database' } } });
-/** Leaves the users of the pods to the namespace. */
+/** Values that let the namespace choose the users of pods. */
 export const OPENSHIFT: Values = { podSecurityContext: { runAsUser: null, runAsGroup: null, fsGroup: null } };
 
 const VOLUME = { name: 'bundle', configMap: { name: 'corporate-ca' } };
@@ -199,7 +199,7 @@ export const RELEASES: readonly (readonly [string, Release])[] = [
   ],
 ];
 
-/** A release of the hub, alone, as a part of another chart. @param chart its folder */
+/** Release of the hub alone, as a dependency of another chart. @param chart folder of that chart */
 export const umbrellaOf = (chart: string): Release => ({
   chart,
   namespace: HUB_NAMESPACE,
@@ -210,7 +210,7 @@ export const umbrellaOf = (chart: string): Release => ({
   },
 });
 
-/** Releases as in {@link RELEASES}, where the namespace decides under which user pods run. */
+/** Releases as in {@link RELEASES}, in which the namespace chooses the users of pods. */
 export const OPENSHIFT_RELEASES: typeof RELEASES = [
   ['the agent on OpenShift', agentWith(OPENSHIFT)],
   ['the hub on OpenShift', hubWith(OPENSHIFT)],

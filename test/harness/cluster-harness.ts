@@ -18,12 +18,12 @@ interface ClusterOptions {
 }
 
 /**
- * A control plane of the test's own in region `eu-west-1`, its administrator, agents and tenants.
+ * Control plane in region `eu-west-1` for one test, with its administrator, agents and tenants.
  * {@link close} ends all of them.
  */
 export class ClusterHarness extends AgentHarness {
   readonly cluster: LocalCluster;
-  /** Removed at the end. */
+  /** Temporary folder, removed at the end. */
   readonly folder: string;
   readonly #tenants: KubeClient[] = [];
 
@@ -40,8 +40,8 @@ export class ClusterHarness extends AgentHarness {
   }
 
   /**
-   * A client of user `tenant`, who may do everything with the policies of one namespace, and
-   * nothing else.
+   * Opens a client of the user `tenant`, who may do everything with the policies of one namespace,
+   * and nothing else.
    */
   async openTenant(namespace: string): Promise<KubeClient> {
     const tenant = openKubeClient({ kubeconfig: await this.cluster.createUserKubeconfig('tenant') });

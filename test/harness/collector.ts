@@ -18,22 +18,22 @@ const COLLECTOR_TOOL: ToolModule = {
   sources: ['main.go'],
 };
 
-/** A span as the collector has it, with the names of its resource. */
+/** Span as the collector received it, with the names of its resource. */
 export interface CollectedSpan {
   readonly service: string;
   readonly name: string;
   readonly traceId: string;
   readonly spanId: string;
-  /** Empty: it is a root. */
+  /** Empty for a root span. */
   readonly parentSpanId: string;
   /** Milliseconds since 1970. */
   readonly start: number;
   readonly end: number;
   /** Attributes of the span, and of its resource. */
   readonly attributes: Readonly<Record<string, string | number | undefined>>;
-  /** Ids of spans of other traces. */
+  /** Ids of linked spans of other traces. */
   readonly links: readonly string[];
-  /** Problem code, of a span that is an error. */
+  /** Problem code of a failed span. */
   readonly error: string | undefined;
 }
 
@@ -86,7 +86,7 @@ const spansOf = ({ resourceSpans }: OtlpTraces): readonly CollectedSpan[] =>
       }));
   });
 
-/** A real OpenTelemetry collector. */
+/** Real OpenTelemetry collector. */
 export class Collector {
   /** Endpoint for OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly url: string;
@@ -99,7 +99,7 @@ export class Collector {
     this.#stop = stop;
   }
 
-  /** @param folder for its configuration, its log and the spans */
+  /** @param folder folder for its configuration, its log and the spans */
   static async start(folder: string, signal: AbortSignal): Promise<Collector> {
     const { collector = '' } = await ensureTools({ env: process.env, log: () => undefined, modules: [COLLECTOR_TOOL] }, signal);
     await mkdir(folder, { recursive: true });
@@ -113,7 +113,7 @@ export class Collector {
         exporters: { lines: { path: file } },
         service: {
           pipelines: { traces: { receivers: ['otlp'], exporters: ['lines'] } },
-          // Its own metrics would take a fixed port.
+          // The collector's own metrics would use a fixed port.
           telemetry: { metrics: { level: 'none' } },
         },
       }),
@@ -134,15 +134,16 @@ export class Collector {
     });
   }
 
-  /** All spans that it has got. */
+  /** Returns all spans received so far. */
   async spans(): Promise<readonly CollectedSpan[]> {
     const lines = (await readFile(this.#file, 'utf8')).split('\n').slice(0, -1);
     return lines.flatMap((line) => spansOf(JSON.parse(line) as OtlpTraces));
   }
 
   /**
-   * Those of the trace of a commit, which its root names; empty: it is not there yet. @throws Error
-   * where there are several
+   * Returns the spans in the trace of a commit, which its root names; empty if there is none yet.
+   *
+   * @throws Error if there are several traces
    */
   async traceOf(revision: string): Promise<readonly CollectedSpan[]> {
     const spans = await this.spans();

@@ -10,7 +10,7 @@ interface KeyPair {
   readonly key: string;
 }
 
-/** A CA of a test, which issues certificates for the names of servers. */
+/** CA of a test, which issues certificates for server names. */
 export interface TestCa {
   readonly cert: string;
   issue(...names: readonly string[]): Promise<KeyPair>;
@@ -28,13 +28,13 @@ const listen = (server: Server, port = 0, host = '127.0.0.1'): Promise<number> =
   new Promise((resolve) => server.listen(port, host, () => resolve((server.address() as AddressInfo).port)));
 
 /**
- * An address at which nobody should call: programs are to ask a proxy for it. It is one of this
- * machine that no setting of theirs takes for one.
+ * Address that programs must not connect to, because they should use a proxy for it. It is an
+ * address of this machine that their settings do not recognize as local.
  */
 export interface AvoidedAddress extends AsyncDisposable {
   /** `host:port` */
   readonly address: string;
-  /** Number of connections that came all the same. */
+  /** Number of connections that were made nevertheless. */
   readonly dials: number;
 }
 
@@ -62,7 +62,7 @@ const join = (one: Duplex, other: Duplex): void => {
   one.pipe(other);
 };
 
-/** Ends TLS before a server of this machine that speaks plain HTTP. */
+/** Starts a server that terminates TLS in front of a plain HTTP server on this machine. */
 export const startTlsFront = async (target: number, { cert, key }: KeyPair): Promise<AsyncDisposable & { readonly port: number }> => {
   const sockets = new Set<Duplex>();
   const server = createTlsListener({ cert, key }, (socket) => {
@@ -84,25 +84,23 @@ export const startTlsFront = async (target: number, { cert, key }: KeyPair): Pro
 export interface ConnectProxyOptions {
   readonly certificate: KeyPair;
   readonly user: string;
-  /** Password at the moment: a test may change it. */
+  /** Current password, which a test may change. */
   password: string;
-  /**
-   * Ports of this machine by the `host:port` that programs ask for.
-   */
+  /** Ports on this machine by the `host:port` that programs request. */
   readonly hosts: Readonly<Record<string, number>>;
 }
 
 /**
- * An HTTP proxy over TLS that takes CONNECT alone, from one user, and is the only way to the names
- * that it knows.
+ * HTTP proxy over TLS that accepts only CONNECT, from one user. The names that it knows are
+ * reachable only through it.
  */
 export interface ConnectProxy extends AsyncDisposable {
   readonly url: string;
-  /** Targets of the CONNECT requests, in their order. */
+  /** Targets of the CONNECT requests, in order. */
   readonly tunnels: readonly string[];
-  /** Other requests, and those that were refused. */
+  /** Other requests, and refused ones. */
   readonly refused: readonly string[];
-  /** Ends all tunnels, and answers nothing until {@link start}. */
+  /** Ends all tunnels, and does not respond until {@link start}. */
   stop(): Promise<void>;
   start(): Promise<void>;
 }

@@ -13,8 +13,8 @@ const LOCK = join(tmpdir(), 'fso-packages.lock');
 export const isRoot = (): boolean => process.getuid?.() === 0;
 
 /**
- * Installs packages of Debian where this may be done: as root, where there is apt-get. Otherwise,
- * or without success, nothing happens.
+ * Installs Debian packages if the process is root and apt-get exists. Otherwise, or on failure,
+ * does nothing.
  */
 export const installPackages = async (...names: readonly string[]): Promise<void> => {
   if (!isRoot() || !existsSync('/usr/bin/apt-get')) return;

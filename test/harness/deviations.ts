@@ -22,9 +22,9 @@ import {
 } from '@fso/shared/status';
 import { baselineOf } from './baselines.ts';
 
-/** A cluster without a control plane, as far as reports are about it. */
+/** Cluster without a control plane, reduced to the facts that reports contain. */
 export interface ReportedCluster {
-  /** The list that it has accepted. */
+  /** List of policies that it has accepted. */
   readonly compiled: Pick<CompiledCluster, 'digest' | 'policies'>;
   /** Full reports of each policy in the cluster. */
   readonly reports: Iterable<PolicyReport>;
@@ -35,22 +35,22 @@ export interface ReportedCluster {
 }
 
 /**
- * Report of an agent about its cluster: the baseline, and the policies that deviate from it or were
- * applied in the cluster, by key.
+ * Report of an agent about its cluster: the baseline, and by key the policies that deviate from it
+ * or were applied in the cluster.
  */
 export interface StatusByName {
   readonly baseline: Baseline;
   readonly named: ReadonlyMap<string, NamedPolicy>;
-  /** The first violations of policies of the list. */
+  /** First violations of policies of the list. */
   readonly violationSamples: NonNullable<AgentClusterReport['violationSamples']>;
-  /** The first owners at risk under policies of the list. */
+  /** First owners at risk under policies of the list. */
   readonly riskSamples: NonNullable<AgentClusterReport['riskSamples']>;
 }
 
-/** The commit since which a policy reads like that is no part of what is compared. */
+/** Lists a policy without the commit that introduced its content, which is not compared. */
 const listed = weakMemo((policy: CompiledPolicy): ListedPolicy => listPolicy(policy, ''));
 
-/** @param report of a policy of the list */
+/** @param report report of a policy of the list */
 const deviationOf = (policy: ListedPolicy, report: PolicyReport, { profile, asOf, namespaces }: Baseline) => {
   const standing = {
     isExpired: isExpired(policy.expiryDate, Date.parse(asOf)),
@@ -59,7 +59,7 @@ const deviationOf = (policy: ListedPolicy, report: PolicyReport, { profile, asOf
   return deviationFrom(expectedReport(policy, profile, standing), report);
 };
 
-/** The status of a cluster, by the rule that agents have. */
+/** Returns the status of a cluster, by the same rule as agents. */
 export const statusByName = ({ compiled, reports, namespaces, profile, asOf }: ReportedCluster): StatusByName => {
   const seen = new Map([...reports].map((report) => [policyKey(report), report]));
   const policies = compiled.policies.map(listed);
@@ -94,7 +94,7 @@ export const statusByName = ({ compiled, reports, namespaces, profile, asOf }: R
 
 type Difference = Pick<Report, 'deviations' | 'policies' | 'removed'>;
 
-/** @returns what turns the policies that were sent by name into those of now */
+/** @returns the changes from the policies that were sent by name to the current ones */
 export const differenceBetween = (before: ReadonlyMap<string, NamedPolicy>, now: ReadonlyMap<string, NamedPolicy>): Difference => {
   const changed = [...now].filter(([key, named]) => !isDeepStrictEqual(before.get(key), named));
   return {

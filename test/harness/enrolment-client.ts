@@ -7,7 +7,7 @@ import type { RunningHub } from '../../hub/hub.ts';
 import { makeRequest } from '../../hub/identity/testing/identity.ts';
 import type { TlsPart } from './stream-client.ts';
 
-/** The proof that a client shows to the agents' listener. */
+/** Credential of a client for the agents' listener. */
 export interface Credential extends TlsPart {
   /** Static token. */
   readonly token?: string;
@@ -19,7 +19,7 @@ export interface Answer {
 }
 
 /**
- * Sends a request to the agents' listener of a hub, over TLS that is verified by `credential.ca`.
+ * Sends a request to the agents' listener of a hub, over TLS that is verified with `credential.ca`.
  *
  * @param target method and path
  */
@@ -42,7 +42,7 @@ export const askHub = (hub: Pick<RunningHub, 'agentUrl'>, target: string, creden
     sent.end(body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body));
   });
 
-/** The CA of a hub, as its folder has it. */
+/** Reads the CA of a hub from its data folder. */
 export const caOf = (dataDir: string): string => readFileSync(join(dataDir, 'identity', 'ca.crt'), 'utf8');
 
 export interface EnrolledAgent extends Credential {
@@ -53,7 +53,7 @@ export interface EnrolledAgent extends Credential {
   readonly expires: Date;
 }
 
-/** @throws Error with the answer where the hub refuses */
+/** @throws Error with the response if the hub refuses */
 export const useToken = async (hub: Pick<RunningHub, 'agentUrl'>, token: string, ca: string): Promise<EnrolledAgent> => {
   const { csr, key } = await makeRequest();
   const { status, body } = await askHub(hub, `POST ${ENROL_PATH}`, { ca }, { token, csr });

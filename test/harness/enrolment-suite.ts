@@ -11,7 +11,7 @@ const API_TOKEN = 'api-token-0123456789';
 
 type Deps = NonNullable<Parameters<HubHarness['startHub']>[0]>['deps'];
 
-/** A hub that issues identities, of each test its own. */
+/** Hub that issues identities, one for each test. */
 class EnrolmentSuite {
   #bench: HubHarness | undefined;
   #hub: RunningHub | undefined;

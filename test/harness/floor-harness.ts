@@ -15,14 +15,17 @@ import { eventually } from './waiting.ts';
 export const EU = 'eu-west-1';
 export const US = 'us-east-1';
 
-/** A way of the bind gate, and an API server that needs it. */
+/** Mode of the bind gate, and an API server that requires it. */
 export interface Mode {
   readonly mode: 'label' | 'list';
   readonly version: RegExp;
   readonly apiServerArgs: readonly string[];
 }
 
-/** An older API server puts no region on a Binding: there the gate looks into the list of nodes. */
+/**
+ * Modes of the bind gate. An older API server adds no region to a Binding, so the gate consults the
+ * list of nodes.
+ */
 export const MODES: readonly Mode[] = [
   { mode: 'label', version: /^v?1\.3[5-9]/, apiServerArgs: [] },
   { mode: 'list', version: /^v?1\.34/, apiServerArgs: ['--emulated-version=1.34'] },
@@ -36,20 +39,20 @@ export interface Attempt {
   readonly legacy?: boolean;
   readonly namespace?: string;
   readonly pod?: string;
-  /** Whether it is no dry run. */
+  /** Whether it is not a dry run. */
   readonly isReal?: boolean;
 }
 
 /**
- * A cluster with two nodes in each of two regions and one without a region, lock 1 only, and an
- * agent. Namespace `finance` is governed, `free` is not; a pod `waiting` in each has waited for a
- * node since before.
+ * Cluster with two nodes in each of two regions, one node without a region, lock 1 only, and an
+ * agent. Namespace `finance` is governed, `free` is not. In each, a pod `waiting` was unscheduled
+ * before the agent started.
  */
 export class FloorHarness extends AgentHarness {
   readonly cluster: LocalCluster;
-  /** A trusted binder, who may do everything else too. */
+  /** Client of a trusted binder, who may do everything. */
   readonly trusted: KubeClient;
-  /** Client that may do everything, and is no trusted binder. */
+  /** Client of a user who may do everything, but is no trusted binder. */
   readonly stranger: KubeClient;
   readonly #folder: string;
   #agent: RunningAgent | undefined;
@@ -107,7 +110,7 @@ export class FloorHarness extends AgentHarness {
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
   }
 
-  /** The one that runs. */
+  /** Running agent. */
   get agent(): RunningAgent {
     if (this.#agent === undefined) throw new Error('no agent runs');
     return this.#agent;
@@ -127,7 +130,7 @@ export class FloorHarness extends AgentHarness {
     return (await this.client.get(FLOOR_PARAMETERS_KIND, { name }, this.signal))?.spec ?? {};
   }
 
-  /** Waits until pods can be created. */
+  /** Creates a pod, once pods can be created. */
   async createPod(namespace: string, name: string, nodeSelector: Record<string, string>): Promise<void> {
     const pod: Pod = { metadata: { namespace, name }, spec: { containers: [{ name: 'main', image: 'app:1' }], nodeSelector } };
     await eventually(() => this.client.create(POD_KIND, pod, {}, this.signal));
@@ -141,7 +144,7 @@ export class FloorHarness extends AgentHarness {
     await this.client.mergePatch(kind, { name }, { metadata: { labels } }, this.signal);
   }
 
-  /** Tries a Binding, as a dry run unless it is real. @returns the refusal; '': it is admitted */
+  /** Tries a Binding, by default in a dry run. @returns the refusal; '' if it is admitted */
   async tryBind({ as, node = `${EU}-a`, kind = 'Node', labels = {}, ...more }: Attempt): Promise<string> {
     const { legacy, namespace = 'finance', pod = 'waiting', isReal = false } = more;
     const path = `/api/v1/namespaces/${namespace}/${legacy === true ? 'bindings' : `pods/${pod}/binding`}`;

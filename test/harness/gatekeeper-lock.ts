@@ -15,7 +15,7 @@ const isConstraintKindServed = async (client: KubeClient, signal: AbortSignal): 
   return definition?.status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True') === true;
 };
 
-/** Plans lock 2 of some policies, by what is in the cluster. */
+/** Plans lock 2 of policies, from the objects in the cluster. */
 export const planGatekeeperLock = async (client: KubeClient, policies: readonly PolicyInput[], signal: AbortSignal): Promise<Action[]> => {
   const template = await client.get(CONSTRAINT_TEMPLATE_KIND, { name: GEO_RESIDENCY_KIND.plural }, signal);
   const constraints = (await isConstraintKindServed(client, signal)) ? await client.list(GEO_RESIDENCY_KIND, {}, signal) : undefined;
@@ -23,7 +23,7 @@ export const planGatekeeperLock = async (client: KubeClient, policies: readonly 
   return planGatekeeper({ governance, template, constraints, gatekeeperServed: true });
 };
 
-/** Writes lock 2 as the agent does; returns once Gatekeeper enforces it. */
+/** Writes lock 2 like the agent. Returns once Gatekeeper enforces it. */
 export const putGatekeeperLock = async (client: KubeClient, policies: readonly PolicyInput[], signal: AbortSignal): Promise<void> => {
   await eventually(async () => {
     const actions = await planGatekeeperLock(client, policies, signal);

@@ -5,21 +5,21 @@ import { dirname, join } from 'node:path';
 import { filesOfRevision, type GitObjectType, parseCommit, type RawObject, SIGNERS_FOLDER } from '@fso/shared/git';
 import type { Offer, WholeObject } from '@fso/shared/protocol';
 
-/** An offer in which every object is whole. */
+/** Offer with complete objects only. */
 export type WholeOffer = Omit<Offer, 'objects'> & { objects: WholeObject[] };
 
-/** A real repository, made by git, from which a scripted hub takes its objects. */
+/** Real Git repository, from which a scripted hub takes its objects. */
 export interface ObjectRepository {
-  /** Writes (`undefined`: removes) files and commits. @returns the commit's id */
+  /** Writes files (`undefined` removes one) and commits. @returns the commit id */
   commit(files: Readonly<Record<string, string | undefined>>): string;
   /**
-   * Objects of a commit, without those that another one has, and the proof that it descends from a
-   * third along first parents.
+   * Returns the objects of a commit without those of another commit, and the proof that it descends
+   * from a third one along first parents.
    *
-   * @param cluster only what it gets of them
+   * @param cluster returns only the part of this cluster
    */
   offer(revision: string, holds: string | null, anchor?: string, cluster?: string): Promise<WholeOffer>;
-  /** Any git command in the repository. */
+  /** Runs any git command in the repository. */
   git(...args: string[]): string;
   remove(): void;
 }
@@ -45,8 +45,8 @@ export const makeObjectRepository = (): ObjectRepository => {
       .toString()
       .trim();
   /**
-   * Returns the ids of the objects of the whole commit, whether agents would accept it or not, or
-   * of a cluster's part of it.
+   * Returns the ids of all objects of a commit, even if agents would refuse it, or of a cluster's
+   * part of it.
    */
   const objectsOf = async (revision: string, cluster?: string): Promise<readonly string[]> => {
     if (cluster === undefined)
@@ -55,7 +55,10 @@ export const makeObjectRepository = (): ObjectRepository => {
     if (!walked.ok) throw new Error(`revision ${revision} cannot be read`);
     return [...walked.objects.keys()];
   };
-  /** Ids of the commits after the anchor, oldest first, and of what proves them. */
+  /**
+   * Returns the ids of the commits after the anchor, oldest first, and of the objects that prove
+   * them.
+   */
   const proofOf = (anchor: string, revision: string): { chain: string[]; ids: string[] } => {
     const chain = text('rev-list', '--first-parent', '--reverse', `${anchor}..${revision}`).split('\n');
     const ids = chain.flatMap((id) => {

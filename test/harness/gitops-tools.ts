@@ -17,17 +17,16 @@ const GITOPS_STATUS_TOOL: ToolModule = {
   sources: ['main.go'],
 };
 
-/** Status of an object as tools of others compute it. */
+/** Status of an object as third-party tools compute it. */
 export interface ToolStatus {
-  /** Argo CD, with deploy/argo-cd/health.lua. */
+  /** Health in Argo CD, with deploy/argo-cd/health.lua. */
   readonly health: string;
   readonly message: string;
   readonly kstatus: string;
 }
 
 /**
- * Asks kstatus, and runs the health check with the interpreter of Argo CD. @throws Error where the
- * script fails
+ * Runs kstatus, and the health check with Argo CD's interpreter. @throws Error if the script fails
  */
 export const judgeStatuses = async (objects: readonly KubeObject[], signal: AbortSignal): Promise<readonly ToolStatus[]> => {
   const modules = [GITOPS_STATUS_TOOL];

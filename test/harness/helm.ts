@@ -17,7 +17,7 @@ export const CHARTS = join(import.meta.dirname, '..', '..', 'deploy', 'charts');
 
 export const CHART_NAMES = ['fso-agent', 'fso-hub'] as const;
 
-/** Helm 3, which others still install by. */
+/** Helm 3, which is still in use. */
 export const HELM3_TOOL: ToolModule = {
   name: 'helm3',
   dir: join(import.meta.dirname, 'helm3'),
@@ -25,7 +25,8 @@ export const HELM3_TOOL: ToolModule = {
   package: 'helm.sh/helm/v3/cmd/helm',
   programs: ['helm'],
   files: {},
-  // As Helm's own build: without a cluster it takes the Kubernetes version that it was made with.
+  // Like Helm's own build, which without a cluster assumes the Kubernetes version that it was built
+  // with.
   linkerFlags: (version) => [
     `-X helm.sh/helm/v3/internal/version.version=${version}`,
     ...['chartutil', 'lint/rules'].flatMap((name) => [
@@ -35,7 +36,7 @@ export const HELM3_TOOL: ToolModule = {
   ],
 };
 
-/** Writes a chart with both of ours as dependencies that have a condition. @returns its folder */
+/** Writes a chart with both of ours as conditional dependencies. @returns its folder */
 export const makeUmbrella = (folder: string): string => {
   const parent = join(folder, 'platform');
   mkdirSync(join(parent, 'charts'), { recursive: true });
@@ -47,7 +48,7 @@ export const makeUmbrella = (folder: string): string => {
 
 export type Values = Readonly<Record<string, unknown>>;
 
-/** A chart as one installs it. */
+/** Chart with the values of an installation. */
 export interface Release {
   /** Folder of `deploy/charts`, or the path of another chart. */
   readonly chart: string;
@@ -66,7 +67,7 @@ const CRD_MODULES: readonly ToolModule[] = [
   }),
 ];
 
-/** Serves all versions of a CRD, also the alpha ones, as releases before the present one did. */
+/** Serves all versions of a CRD, including alpha ones, like earlier releases of its project. */
 const withAllVersions = ({ spec, ...crd }: CustomResourceDefinition): CustomResourceDefinition => ({
   ...crd,
   spec: {
@@ -75,13 +76,15 @@ const withAllVersions = ({ spec, ...crd }: CustomResourceDefinition): CustomReso
   },
 });
 
-/** The CRDs of the Gateway API and of cert-manager for the kinds that the charts may make. */
+/**
+ * Reads the CRDs of the Gateway API and of cert-manager for the kinds that the charts may create.
+ */
 export const readChartCrds = async (signal: AbortSignal): Promise<readonly CustomResourceDefinition[]> =>
   (await readCrds(CRD_MODULES, signal)).map(withAllVersions);
 
 const isHook = ({ metadata }: KubeObject): boolean => metadata.annotations?.['helm.sh/hook'] !== undefined;
 
-/** Helm without the settings of this machine's user. A release is called like its chart. */
+/** Helm without the settings of this machine's user. A release has the name of its chart. */
 export class Helm {
   readonly #program: string;
   readonly #folder: string;
@@ -91,7 +94,7 @@ export class Helm {
     this.#folder = folder;
   }
 
-  /** @param folder for what Helm keeps */
+  /** @param folder folder for Helm's own files */
   static async open(folder: string, signal: AbortSignal, tool: ToolModule = HELM_TOOL): Promise<Helm> {
     const tools = await ensureTools({ env: process.env, log: () => undefined, modules: [tool] }, signal);
     return new Helm(join(tools[tool.name] ?? '', 'helm'), folder);
@@ -117,7 +120,7 @@ export class Helm {
     return this.#run(['version', '--template', '{{ .Version }}']);
   }
 
-  /** @throws Error with what is wrong with the chart, warnings included */
+  /** @throws Error with the problems of the chart, warnings included */
   async lint({ chart, namespace, values }: Release): Promise<void> {
     await this.#run(['lint', '--strict', resolve(CHARTS, chart), '--namespace', namespace], values);
   }
@@ -130,7 +133,7 @@ export class Helm {
   /**
    * Returns the objects of `helm template`, without a cluster and without hooks.
    *
-   * @throws Error with why the chart refuses
+   * @throws Error with the reason why the chart refuses its values
    */
   async render(release: Release): Promise<readonly KubeObject[]> {
     return (await this.#template(release)).filter((object) => !isHook(object));
@@ -141,14 +144,14 @@ export class Helm {
     return (await this.#template(release)).filter(isHook);
   }
 
-  /** Installs the release, or brings it to other values. Waits for nothing. */
+  /** Installs the release, or upgrades it to other values. Does not wait for its pods. */
   async install({ chart, namespace, values }: Release, kubeconfig: string): Promise<void> {
     const args = ['upgrade', '--install', basename(chart), resolve(CHARTS, chart), '--namespace', namespace, '--kubeconfig', kubeconfig];
-    // A Job that makes keys is waited for.
+    // Helm waits for a Job that creates keys.
     await this.#run([...args, '--timeout', '30m'], values);
   }
 
-  /** Brings the release back to the revision before. Waits for nothing. */
+  /** Rolls the release back to the previous revision. Does not wait for its pods. */
   async rollback({ chart, namespace }: Release, kubeconfig: string): Promise<void> {
     await this.#run(['rollback', basename(chart), '--namespace', namespace, '--kubeconfig', kubeconfig]);
   }

@@ -17,7 +17,7 @@ export const TOKENS: ReadonlyMap<string, string> = new Map([
   ['stray', 'token-of-stray-0123456789'],
 ]);
 
-/** A real Git server, a working copy that pushes to it, and hubs that follow it. */
+/** Real Git server, a working copy that pushes to it, and hubs that follow it. */
 export interface HubHarness {
   readonly git: GitServer;
   readonly repository: GitRepository;
@@ -86,14 +86,14 @@ export const openHubHarness = async (gitOptions: Partial<GitServerOptions> = {})
   };
 };
 
-/** Waits until the hub has taken over a commit. */
+/** Waits until the hub has accepted a commit. */
 export const accepted = (hub: RunningHub, revision: string) =>
   eventually(() => {
     const state = hub.source.state();
     return state.revision?.revision === revision && state;
   });
 
-/** Takes the next offer as an agent does, and waits until the hub has its ack. */
+/** Accepts the next offer like an agent, and waits until the hub has its ack. */
 export const takeOffer = async (stream: StreamClient, hub: RunningHub, cluster: string): Promise<Offer> => {
   const offer = await stream.next('offer');
   const desired = await eventually(async () => {

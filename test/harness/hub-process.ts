@@ -5,21 +5,21 @@ import { type Program, startProgram, until } from '../../clusters/demo/programs.
 import { freePort } from '../../clusters/local/ports.ts';
 import { tail } from '../../clusters/processes.ts';
 
-/** A hub as a process of its own, which can be killed and started again on what it left. */
+/** Hub in a separate process, which can be killed and restarted with the files that it left. */
 export interface HubProcess {
   readonly url: string;
   readonly agentUrl: string;
   /** Process id; undefined while it does not run. */
   readonly pid: number | undefined;
-  /** Resolves once both listeners answer. */
+  /** Resolves once both listeners respond. */
   start(): Promise<void>;
-  /** @throws ProgramEnded with the end of its log where it has ended by itself */
+  /** @throws ProgramEnded with the end of the log if it has ended by itself */
   assertRunning(): void;
   /** kill -9 */
   kill(): Promise<void>;
   /** SIGTERM */
   stop(): Promise<void>;
-  /** Whether a message stands in its log, of all its lives. */
+  /** Whether a message is in its log, which all its runs share. */
   logged(message: string): boolean;
   /** The last lines of its log. */
   lastLines(): string;
@@ -35,7 +35,7 @@ export interface HubProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Port of the API; default: a free one. */
   readonly port?: number | undefined;
-  /** A .ts file and its arguments; default: `hub/main.ts`. */
+  /** Path of a .ts file, and its arguments; default: `hub/main.ts`. */
   readonly command?: readonly string[];
 }
 

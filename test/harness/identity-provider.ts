@@ -4,7 +4,7 @@ import Provider, { type Configuration } from 'oidc-provider';
 import { freePort } from '../../clusters/local/ports.ts';
 
 export const CLIENT_ID = 'fso';
-/** A client without a secret. */
+/** Client without a secret. */
 export const PUBLIC_CLIENT_ID = 'fso-public';
 export const CLIENT_SECRET = 'secret-of-the-hub-0123456789';
 export const AUDIENCE = 'https://hub.example/api';
@@ -14,23 +14,23 @@ export interface Person {
   readonly groups: readonly string[];
 }
 
-/** A real identity provider on this machine, whose users sign in without a form: as `user`. */
+/** Real identity provider on this machine. Users sign in without a form, as `user`. */
 export interface IdentityProvider {
   readonly issuer: string;
   readonly port: number;
   /** User who signs in next. */
   user: string;
   /**
-   * Whether ID tokens hold the claims, which else stand in the user info only. In force with the
-   * next {@link start}.
+   * Whether ID tokens contain the claims, which otherwise are in the user info only. Takes effect
+   * at the next {@link start}.
    */
   inIdToken: boolean;
   /**
-   * An access token of the client credentials grant, a JWT for `audience` with the groups of a
-   * program.
+   * Creates an access token of the client credentials grant, a JWT for `audience` with the groups
+   * of a program.
    */
   accessToken(options: { audience?: string; groups?: readonly string[]; lifetimeS?: number }): Promise<string>;
-  /** Stops answering until {@link start}. */
+  /** Stops responding until {@link start}. */
   stop(): Promise<void>;
   start(): Promise<void>;
 }
@@ -38,7 +38,7 @@ export interface IdentityProvider {
 export interface IdentityProviderOptions {
   readonly redirectUris: readonly string[];
   readonly people: Readonly<Record<string, Person>>;
-  /** Issuer URL for others; default: on this machine. */
+  /** Issuer URL for clients; default: one on this machine. */
   readonly issuer?: string;
 }
 
@@ -83,7 +83,7 @@ const configuration = (options: IdentityProviderOptions, idp: IdentityProvider, 
     claims: () => ({ sub: id, preferred_username: options.people[id]?.name, groups: options.people[id]?.groups as never }),
   }),
   interactions: { url: (_context, interaction) => `/interaction/${interaction.uid}` },
-  // Everybody has agreed to everything.
+  // All users have consented to everything.
   loadExistingGrant: async (context) => {
     const { client, session } = context.oidc;
     const grant = new context.oidc.provider.Grant({ clientId: client?.clientId ?? '', accountId: session?.accountId ?? '' });
@@ -111,7 +111,7 @@ const configuration = (options: IdentityProviderOptions, idp: IdentityProvider, 
 
 const createProvider = (issuer: string, idp: IdentityProvider, settings: Configuration): Server => {
   const provider = new Provider(issuer, settings);
-  // An issuer of https:// is this server behind one that ends TLS.
+  // With an https:// issuer, this server is behind one that terminates TLS.
   const protocol = new URL(issuer).protocol.slice(0, -1);
   provider.proxy = true;
   const handle = provider.callback();

@@ -6,12 +6,11 @@ import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 
 /**
- * Makes the files of an image from its Dockerfile without a container engine: the base is an empty
- * folder, and RUN runs on this machine. It knows the few instructions that the Dockerfile of this
- * repository uses, and throws on any other.
+ * Builds the files of an image from its Dockerfile without a container engine. The base is an empty
+ * folder, and RUN runs on this machine. Only the few instructions of this repository's Dockerfile
+ * are supported; others throw.
  *
- * Stages share their files by hard links, so that RUN may add and remove files and must not write
- * into one.
+ * Stages share files by hard links, so RUN may add and remove files but must not modify one.
  */
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -52,7 +51,7 @@ const parseInstructions = (text: string): readonly Instruction[] =>
       return { name, rest: words.join(' ') };
     });
 
-/** Stages by name. */
+/** Reads the stages of the Dockerfile, by name. */
 const readStages = async (): Promise<ReadonlyMap<string, Stage>> => {
   const stages = new Map<string, { from: string; instructions: Instruction[] }>();
   for (const instruction of parseInstructions(await readFile(DOCKERFILE, 'utf8'))) {
@@ -64,8 +63,8 @@ const readStages = async (): Promise<ReadonlyMap<string, Stage>> => {
 };
 
 /**
- * Reads `.dockerignore` as builders do: a pattern covers what is below, and the last one that
- * matches decides.
+ * Reads `.dockerignore` like builders do: a pattern includes everything below it, and the last
+ * matching one decides.
  */
 const readIgnored = async (): Promise<(path: string) => boolean> => {
   const patterns = (await readFile(join(ROOT, '.dockerignore'), 'utf8')).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
@@ -89,8 +88,8 @@ export class ImageBuilder {
   readonly #built: Map<string, Promise<State>>;
 
   /**
-   * @param folder empty; every stage gets a folder there
-   * @param given root folders of stages that are there already, by their names
+   * @param folder empty folder, in which each stage gets a folder
+   * @param given root folders of existing stages, by name
    */
   constructor(folder: string, given: Readonly<Record<string, string>>) {
     this.#folder = folder;
@@ -172,14 +171,14 @@ export class ImageBuilder {
 }
 
 /**
- * Runs a command with this program's own Node.js, and the environment's settings for the registry.
+ * Runs a command with the Node.js of this process, and the environment's settings for the registry.
  */
 const runShell = async (command: string, cwd: string): Promise<void> => {
   const { PATH = '', HOME = '' } = process.env;
   const settings = Object.entries(process.env).filter(([name]) =>
     /^(npm_config_|https?_proxy$|no_proxy$|node_extra_ca_certs$)/i.test(name),
   );
-  // The lock file names every version: what npm has of a package need not be asked for again.
+  // The lock file pins all versions, so what npm has cached need not be requested again.
   const offline = { npm_config_prefer_offline: 'true' };
   const env = { ...offline, ...Object.fromEntries(settings), HOME, PATH: `${dirname(process.execPath)}${delimiter}${PATH}` };
   const child = spawn('sh', ['-c', command], { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] });
@@ -189,10 +188,10 @@ const runShell = async (command: string, cwd: string): Promise<void> => {
 };
 
 export interface ImageFigures {
-  /** Size of the files that the image adds to its base, to a tenth. */
+  /** Size of the files that the image adds to its base, rounded to a tenth. */
   readonly megabytes: number;
   readonly files: number;
-  /** Packages of others. */
+  /** Number of third-party packages. */
   readonly packages: number;
 }
 
@@ -207,7 +206,7 @@ export const imageFigures = async ({ folder }: ImageFiles): Promise<ImageFigures
   return { megabytes: Math.round((bytes / MB) * 10) / 10, files: files.length, packages: packages.length };
 };
 
-/** Every file below a folder, relative to it; symbolic links are not followed. */
+/** Lists the files below a folder, relative to it. Symbolic links are not followed. */
 export const listFiles = async (folder: string): Promise<readonly string[]> =>
   (await readdir(folder, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())

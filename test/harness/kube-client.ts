@@ -1,10 +1,10 @@
 import { createKubeClient, type KubeClient, type KubeClientOptions } from '@fso/shared/kube';
 import { HANG_MS } from './waiting.ts';
 
-/** A client for tests: an API server of a busy machine may take its time. */
+/** Opens a client for tests, with a timeout for API servers on a busy machine. */
 export const openKubeClient = (options: KubeClientOptions): KubeClient => createKubeClient({ timeoutMs: HANG_MS, ...options });
 
-/** The text with which a request is refused; '' = it succeeded. */
+/** Returns the text with which a request is refused; '' if it succeeds. */
 export const refusalOf = (request: Promise<unknown>): Promise<string> =>
   request.then(
     () => '',

@@ -10,7 +10,10 @@ const commandLine = (pid: string): string => {
   }
 };
 
-/** Command lines of the processes that name a folder in their arguments, without this process. */
+/**
+ * Returns the command lines of processes that name a folder in their arguments, without this
+ * process.
+ */
 export const processesOf = (folder: string): string[] =>
   readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry) && entry !== String(process.pid))
@@ -18,17 +21,17 @@ export const processesOf = (folder: string): string[] =>
     .filter((text) => text.includes(folder));
 
 /**
- * A program that hears of the end of its tests has some seconds to write what it has; ten times
- * that.
+ * Time for programs to end after their tests: ten times the seconds that they have to write their
+ * data.
  */
 const PATIENCE_MS = 60_000;
 const POLL_MS = 100;
 
 /**
- * Waits until every process of a run of the tests is gone, and ends those that stay.
+ * Waits until every process of a test run has ended, and kills the remaining ones.
  *
  * @param run value of {@link RUN_VARIABLE} that they were started with
- * @returns command lines of those that stayed
+ * @returns command lines of the killed processes
  */
 export const endLeftProcesses = async (run: string, patienceMs = PATIENCE_MS): Promise<string[]> => {
   const left = (): ProcessRecord[] => findByEnvironment(`${RUN_VARIABLE}=${run}`);

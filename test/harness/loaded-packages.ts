@@ -18,8 +18,8 @@ console.log(JSON.stringify([...packages, ...process.moduleLoadList]));
 `;
 
 /**
- * Imports modules in a process of its own. @returns packages and modules of Node.js that are loaded
- * then
+ * Imports modules in a separate process. @returns the packages and modules of Node.js that are then
+ * loaded
  */
 export const packagesLoadedBy = async (...modules: readonly URL[]): Promise<readonly string[]> => {
   const args = ['--input-type=module', '--eval', programOf(modules)];
@@ -28,6 +28,6 @@ export const packagesLoadedBy = async (...modules: readonly URL[]): Promise<read
   return JSON.parse(output) as string[];
 };
 
-/** Returns the loaded packages of OpenTelemetry beside its API, which prom-client needs. */
+/** Returns the loaded packages of OpenTelemetry, except its API, which prom-client needs. */
 export const telemetryIn = (packages: readonly string[]): readonly string[] =>
   packages.filter((name) => name.startsWith('@opentelemetry/') && name !== '@opentelemetry/api');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type LocalCluster, type LocalClusterOptions, startLocalCluster } from '@fso/clusters/local';
 import { AUDIT_LOGS } from './audit-logs.ts';
 
-/** Starts a local cluster whose API server also records for `test/rights` what agents do there. */
+/** Starts a local cluster. Its API server also records the requests of agents for `test/rights`. */
 export const startTestCluster = (options: LocalClusterOptions, signal: AbortSignal): Promise<LocalCluster> => {
   const folder = process.env[AUDIT_LOGS.variable];
   if (folder === undefined) return startLocalCluster(options, signal);

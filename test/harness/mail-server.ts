@@ -5,13 +5,13 @@ import { SMTPServer } from 'smtp-server';
 export interface ReceivedMail {
   readonly from: string;
   readonly to: readonly string[];
-  /** Lines of the head, unfolded, by lower-case name. */
+  /** Header lines, unfolded, by lower-case name. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
-  /** All of it, as it came. */
+  /** Whole message, as received. */
   readonly raw: string;
 }
 
-/** An SMTP server that takes mail from who knows the password. */
+/** SMTP server that accepts mail from clients with the password. */
 export interface TestMailServer {
   readonly port: number;
   readonly mails: readonly ReceivedMail[];
@@ -30,11 +30,11 @@ const headersOf = (raw: string): Map<string, string[]> => {
 
 export interface MailServerOptions {
   readonly username: string;
-  /** Password at the moment: a test may change it. */
+  /** Current password, which a test may change. */
   password: string;
-  /** Codes that addresses are refused with. */
+  /** Response codes of refused addresses. */
   readonly refusals?: Readonly<Record<string, number>>;
-  /** Certificate and key for STARTTLS; absent: the server does not offer it. */
+  /** Certificate and key for STARTTLS; absent if the server does not offer it. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
@@ -58,7 +58,7 @@ export const startMailServer = async (options: MailServerOptions): Promise<TestM
       }, done);
     },
   });
-  // A hub that is killed breaks its connection.
+  // A killed hub breaks its connection.
   server.on('error', () => undefined);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

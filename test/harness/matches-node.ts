@@ -23,7 +23,8 @@ const matchesTerm = ({ matchExpressions = [], matchFields = [] }: NodeSelectorTe
   matchFields.every((requirement) => holds(requirement, name));
 
 /**
- * Whether the scheduler's required node constraints of a pod allow a node; `nodeName` left aside.
+ * Whether the required node constraints of a pod allow a node for the scheduler. `nodeName` is
+ * ignored.
  */
 export const matchesNode = ({ nodeSelector, affinity }: PlacementSpec, node: LabelledNode): boolean => {
   if (!Object.entries(nodeSelector ?? {}).every(([key, value]) => node.labels[key] === value)) return false;

@@ -6,8 +6,9 @@ import { filesOf, type ToolModule } from '../../clusters/toolchain/modules.ts';
 import { ensureTools } from '../../clusters/toolchain/tools.ts';
 
 /**
- * CRDs of others in a Go module that test/harness/crds pins. @param files name in the cache → path
- * in the module
+ * Declares third-party CRDs in a Go module that test/harness/crds pins.
+ *
+ * @param files paths in the module, by name in the cache
  */
 export const crdsOf = (name: string, upstream: string, files: Readonly<Record<string, string>>): ToolModule => ({
   name,
@@ -23,7 +24,7 @@ export const readCrds = async (modules: readonly ToolModule[], signal: AbortSign
   return Promise.all(files.map(async (file) => parse(await readFile(file, 'utf8')) as CustomResourceDefinition));
 };
 
-/** The CRD of the reports that openreports.io defines. @throws Error when the module has none */
+/** Reads the CRD of openreports.io's reports. @throws Error if the module has none */
 export const readReportCrd = async (signal: AbortSignal): Promise<CustomResourceDefinition> => {
   const module = crdsOf('openreports-crds', 'github.com/openreports/reports-api', {
     'reports.yaml': 'config/crd/openreports.io_reports.yaml',

@@ -18,7 +18,7 @@ export interface AlertRule {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** The groups of a PrometheusRule, as a file of Prometheus has them. */
+/** Groups of a PrometheusRule, in the format of a Prometheus rule file. */
 export interface RuleGroups {
   readonly groups: readonly { readonly name: string; readonly rules: readonly AlertRule[] }[];
 }
@@ -50,12 +50,13 @@ export const readDashboards = (chart: MonitoredChart): readonly Dashboard[] =>
     .map((file) => JSON.parse(readFileSync(join(monitoringFolder(chart), file), 'utf8')) as Dashboard);
 
 /**
- * The queries of a dashboard, as Grafana asks them when all values of its variables are selected.
+ * Returns the queries of a dashboard, as Grafana sends them with all values of the variables
+ * selected.
  */
 export const queriesOf = ({ panels }: Dashboard): readonly { readonly title: string; readonly query: string }[] =>
   panels.flatMap(({ title, targets = [] }) =>
     targets.map(({ expr }) => ({ title, query: expr.replaceAll('$__rate_interval', '5m').replaceAll(/\$(?:job|cluster)/g, '.+') })),
   );
 
-/** Names of our metrics in a query. */
+/** Returns the names of this project's metrics in a query. */
 export const metricsIn = (query: string): readonly string[] => query.match(/\bfso_\w+/g) ?? [];

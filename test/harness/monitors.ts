@@ -16,8 +16,7 @@ const MONITORS_TOOL: ToolModule = {
 };
 
 /**
- * @returns a line for each object that does not fit the type that the Prometheus Operator has for
- * its kind
+ * @returns a line for each object that does not match the Prometheus Operator's type of its kind
  */
 export const findMisfits = async (items: readonly KubeObject[], signal: AbortSignal): Promise<readonly string[]> => {
   const { monitors = '' } = await ensureTools({ env: process.env, log: () => undefined, modules: [MONITORS_TOOL] }, signal);

@@ -20,8 +20,8 @@ interface Review {
 /**
  * Serves a webhook that replaces the node selector of new pods, and registers it.
  *
- * @param selectorFor the node selector of a pod; undefined: the pod stays as it is
- * @returns ends the server
+ * @param selectorFor returns the node selector of a pod; undefined leaves the pod unchanged
+ * @returns function that stops the server
  */
 export const startMutatingWebhook = async (
   client: KubeClient,
@@ -42,7 +42,7 @@ export const startMutatingWebhook = async (
     response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: review }));
   };
   const server = createServer({ cert, key }, (request, response) => {
-    // The API server gave up, or ended.
+    // The API server has timed out or ended.
     answer(request, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

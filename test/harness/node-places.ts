@@ -17,10 +17,10 @@ const regionOf = (provider: string, region: string, country: string, zones?: { n
   ...(zones && { zones }),
 });
 
-/** Zone of `eu-central-1` that lies in another country. */
+/** Zone of `eu-central-1` in another country. */
 export const ISTANBUL = 'eu-central-1-ist-1a';
 
-/** A catalogue in which two providers mean different places by one name. */
+/** Catalogue in which two providers use one name for different places. */
 export const CATALOG: RegionCatalogSpec = {
   version: 'test-1',
   regions: [
@@ -42,7 +42,7 @@ export interface NodeText {
   readonly providerID?: string;
 }
 
-/** A node that kwok plays, on which capacity never decides. */
+/** Creates a node that kwok simulates, large enough that capacity never decides. */
 export const nodeAt = (
   name: string,
   { region, zone, providerID }: NodeText,
@@ -63,8 +63,8 @@ export const nodeAt = (
 };
 
 /**
- * Leaves in a cluster what an agent stores of a commit without policies, so that the next one goes
- * on with it as after a restart without its hub.
+ * Stores in a cluster what an agent stores of a commit without policies. The next agent resumes
+ * with it, as after a restart without its hub.
  */
 export const acceptPlaces = async (client: KubeClient, places: CommitPlaces, signal: AbortSignal): Promise<void> => {
   await ensureNamespace(client, signal);

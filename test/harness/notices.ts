@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Notice } from '../../hub/dashboard/third-party-notices.ts';
 
-/** The notices that a build has beside its bundle, in their order. */
+/** Reads the notices beside a build's bundle, in order. */
 export const noticesOf = (folder: string): readonly Notice[] =>
   readFileSync(join(folder, 'third-party-notices.txt'), 'utf8')
     .split(/^={80}\n(?=.+\nLicense: )/m)

@@ -1,6 +1,6 @@
 import type { KindDescriptor, KubeClient } from '@fso/shared/kube';
 
-/** The part of an OpenAPI v3 schema that fields are found by. */
+/** Part of an OpenAPI v3 schema that describes fields. */
 interface Schema {
   readonly $ref?: string;
   readonly allOf?: readonly Schema[];
@@ -16,13 +16,13 @@ interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
 
-/** A field below `spec`, and values that it may have. */
+/** Field below `spec`, with sample values. */
 export interface Field {
   readonly path: readonly string[];
   readonly samples: readonly unknown[];
 }
 
-/** Values of fields by name, where the type alone does not give one. */
+/** Sample values by field name, for fields whose type does not determine any. */
 const NAMED: Readonly<Record<string, readonly unknown[]>> = {
   apiVersion: ['v1'],
   kind: ['ConfigMap'],
@@ -41,7 +41,7 @@ const NAMED: Readonly<Record<string, readonly unknown[]>> = {
 };
 const WORDS = ['x', 'Allow', 'Deny', 'Ignore', 'Fail', 'Exact', 'Never', 'Cluster', 'Original', 'deny', 'dryrun'];
 
-/** Every field that the API server documents for the `spec` of a kind. */
+/** Returns every field that the API server documents for the `spec` of a kind. */
 export const specFieldsOf = async (client: KubeClient, kind: KindDescriptor, signal: AbortSignal): Promise<readonly Field[]> => {
   const path = `/openapi/v3/apis/${kind.apiVersion}`;
   const { components } = (await client.raw<Document>({ method: 'GET', path }, signal)).object;
@@ -59,7 +59,7 @@ const fieldsBelow = (schema: Schema, path: readonly string[], resolve: (schema: 
   Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
     const found = resolve(property);
     const here: Field = { path: [...path, name], samples: samplesOf(found, name, resolve) };
-    // Of a schema within a schema there is no end.
+    // Recursive schemas have no end.
     return found.type === 'object' && path.length < 6 ? [here, ...fieldsBelow(found, here.path, resolve)] : [here];
   });
 

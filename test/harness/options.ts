@@ -4,7 +4,7 @@ import { messageOf } from '@fso/shared/runtime';
 type Options = NonNullable<ParseArgsConfig['options']>;
 type Values<T extends Options> = ReturnType<typeof parseArgs<{ options: T }>>['values'];
 
-/** Ends the process with 2, as a command does that was called wrongly. */
+/** Ends the process with status 2, for invalid arguments. */
 export const refuseOptions = (usage: string, reason?: string): never => {
   if (reason !== undefined) console.error(reason);
   console.error(`usage: ${usage}`);
@@ -12,8 +12,8 @@ export const refuseOptions = (usage: string, reason?: string): never => {
 };
 
 /**
- * Reads the options of a command of this repository. `--help` prints its usage and ends the
- * process, as does an option that it does not have.
+ * Reads the options of a command of this repository. `--help` prints the usage and ends the
+ * process, as does an unknown option.
  */
 export const readOptions = <T extends Options>(usage: string, options: T): Values<T> => {
   if (process.argv.includes('--help') || process.argv.includes('-h')) {

@@ -9,7 +9,7 @@ import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, type IdentityProvider, startIdentit
 import { basicRepository } from './policy-files.ts';
 
 export const API_TOKEN = 'static-token-0123456789';
-/** URL at which browsers find a hub behind a proxy with TLS. */
+/** URL of a hub behind a proxy with TLS, for browsers. */
 export const BEHIND_PROXY = 'https://hub.example';
 export const HOUR = 3_600_000;
 export const PEOPLE = {
@@ -20,19 +20,19 @@ export const PEOPLE = {
   greta: { name: 'greta@example.com', groups: ['guests'] },
 } as const;
 
-/** A hub with a repository, a real identity provider, and people with browsers. */
+/** Hub with a repository, a real identity provider, and users with browsers. */
 export interface PeopleHarness {
   readonly bench: HubHarness;
   readonly idp: IdentityProvider;
   readonly hub: RunningHub;
   readonly oidc: OidcSettings;
-  /** Time of the hub, ahead of the real one; the provider's stays. */
+  /** Offset of the hub's clock from the real time, in ms. The provider has the real time. */
   offsetMs: number;
   url(path: string): string;
-  /** Sends a request as a script of the hub's own pages does. */
+  /** Sends a request like a script of the hub's own pages. */
   call(browser: Browser, method: string, path: string, body?: object): Promise<Response>;
   withToken(path: string, token: string, init?: RequestInit): Promise<Response>;
-  /** A browser in which a person has logged in. */
+  /** Returns a browser in which a user has logged in. */
   login(user: keyof typeof PEOPLE): Promise<Browser>;
   sessionOf(browser: Browser): Promise<SessionView>;
   close(): Promise<void>;

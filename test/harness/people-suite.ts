@@ -4,8 +4,8 @@ import type { IdentityProvider } from './identity-provider.ts';
 import { openPeopleHarness, type PeopleHarness } from './people-harness.ts';
 
 /**
- * A hub and an identity provider for the tests of one file; each test begins at the same time, as
- * the same person.
+ * Hub and identity provider for the tests of one file. Each test starts at the same time, with the
+ * same user.
  */
 class PeopleSuite {
   #world: PeopleHarness | undefined;
@@ -35,7 +35,7 @@ class PeopleSuite {
     return this.world.call(browser, 'POST', path, body);
   }
 
-  /** Goes to the provider and back, up to the callback, which it does not call. */
+  /** Logs in at the provider, up to the callback, which is not requested. */
   async halfLogin(change: (provider: URL) => void = () => undefined): Promise<{ browser: Browser; callback: URL }> {
     const browser = createBrowser();
     const start = await browser.request(this.url('/auth/login'));

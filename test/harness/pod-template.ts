@@ -24,7 +24,7 @@ interface Volume {
   readonly name: string;
   readonly secret?: { readonly secretName: string; readonly items?: readonly Item[] };
   readonly configMap?: { readonly name: string };
-  /** Sources that are no Secrets have no such part. */
+  /** Sources other than Secrets lack this field. */
   readonly projected?: { readonly sources: readonly { readonly secret?: { readonly name: string; readonly items: readonly Item[] } }[] };
 }
 
@@ -32,7 +32,9 @@ export interface Pod extends KubeObject {
   readonly spec: { readonly containers: readonly Container[]; readonly volumes: readonly Volume[] };
 }
 
-/** The pod that the one workload among the objects makes. @throws Error where there is none */
+/**
+ * Returns the pod template of the only workload among the objects. @throws Error if there is none
+ */
 export const podOf = (objects: readonly KubeObject[]): Pod => {
   const workload = objects.find(({ kind }) => ['Deployment', 'StatefulSet', 'Job'].includes(kind ?? ''));
   if (workload === undefined) throw new Error('the objects have no workload');
@@ -46,11 +48,11 @@ export const podOf = (objects: readonly KubeObject[]): Pod => {
 
 export type Secrets = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
-/** The files of a Secret that are wanted, by default all. */
+/** Returns the selected files of a Secret, by default all. */
 const pick = (data: Secrets[string], items: readonly Item[] | undefined): Secrets[string] =>
   items === undefined ? data : Object.fromEntries(items.flatMap(({ key, path }) => (data[key] === undefined ? [] : [[path, data[key]]])));
 
-/** Returns the contents of the files of a volume, by their names. */
+/** Returns the contents of the files in a volume, by name. */
 const contentOf = (volume: Volume, objects: readonly KubeObject[], secrets: Secrets): Readonly<Record<string, string>> => {
   const { secret, configMap, projected } = volume;
   if (secret !== undefined) return pick(secrets[secret.secretName] ?? {}, secret.items);
@@ -65,8 +67,8 @@ const contentOf = (volume: Volume, objects: readonly KubeObject[], secrets: Secr
 };
 
 /**
- * The environment of the pod's first container, where variables that name its volumes, or files of
- * them, name folders and files with the same content below a folder of this machine.
+ * Returns the environment of the pod's first container. Variables that name its volumes, or files
+ * in them, name folders and files with the same content below a folder on this machine.
  */
 export const mountedEnvironment = async (
   objects: readonly KubeObject[],
@@ -97,7 +99,7 @@ interface NetworkPolicy extends KubeObject {
 }
 
 /**
- * Returns the egress that the network policies among the objects allow: ports, and peers where they
+ * Returns the egress that the network policies among the objects allow: ports, and peers if they
  * are limited.
  */
 export const egressOf = (objects: readonly KubeObject[]): readonly (readonly [readonly number[], readonly unknown[] | undefined])[] =>
@@ -108,6 +110,6 @@ export const egressOf = (objects: readonly KubeObject[]): readonly (readonly [re
 export const findObject = (objects: readonly KubeObject[], kind: string, name?: string): KubeObject | undefined =>
   objects.find((object) => object.kind === kind && (name === undefined || object.metadata.name === name));
 
-/** Field of an object by its path, such as `spec.ports.0.nodePort`. */
+/** Returns a field of an object by its path, such as `spec.ports.0.nodePort`. */
 export const fieldOf = (object: unknown, path: string): unknown =>
   path.split('.').reduce<unknown>((value, key) => Reflect.get(Object(value), key), object);

@@ -6,18 +6,18 @@ const header = (kind: string, name: string): string =>
 export const policyFile = (name: string, regions: readonly string[] = ['eu-west-1']): string =>
   `${header('SovereignPolicy', name)}spec:\n  targetNamespace: ${name}\n  allowedRegions: [${regions.join(', ')}]\n`;
 
-/** @param labels as in a flow map: `tier: one` */
+/** @param labels content of a flow map: `tier: one` */
 export const clusterFile = (name: string, regions: readonly string[], labels = ''): string =>
   `${header('ManagedCluster', name)}${labels === '' ? '' : `  labels: { ${labels} }\n`}spec:\n  regions: [${regions.join(', ')}]\n`;
 
-/** @param placement as in a flow map: `clusterNames: [eu]` */
+/** @param placement content of a flow map: `clusterNames: [eu]` */
 export const scopeFile = (name: string, placement: string): string =>
   `${header('PolicyScope', name)}spec:\n  placement: { ${placement} }\n`;
 
 /** JSON is YAML. */
 export const catalogFile = (spec: RegionCatalogSpec): string => `${header('RegionCatalog', 'regions')}spec: ${JSON.stringify(spec)}\n`;
 
-/** A strategy by the label `wave`; a new violation in its first wave, the canary, halts. */
+/** Strategy by the label `wave`. A new violation in its first wave, the canary, halts it. */
 export const CANARY_STRATEGY = `apiVersion: compliance.federated.io/v1
 kind: RolloutStrategy
 metadata: { name: careful }
@@ -27,7 +27,7 @@ spec:
     - { name: second, clusterSelector: { matchLabels: { wave: second } } }
 `;
 
-/** A small repository: two clusters and one policy. */
+/** Returns a small repository: two clusters and one policy. */
 export const basicRepository = (): Record<string, string> => ({
   'clusters/eu.yaml': clusterFile('eu', ['eu-west-1', 'eu-central-1']),
   'clusters/us.yaml': clusterFile('us', ['us-east-1']),

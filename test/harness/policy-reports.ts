@@ -2,7 +2,7 @@ import type { PolicyReport } from '@fso/shared/api';
 
 const TIME = '2026-01-01T00:00:00Z';
 
-/** A report with nothing special in it. */
+/** Returns a report of a policy without anything special. */
 export const policyReport = (name: string, change: Partial<PolicyReport> = {}): PolicyReport => ({
   namespace: 'federated-sovereignty-system',
   name,

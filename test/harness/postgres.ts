@@ -13,15 +13,15 @@ import { installPackages, isRoot } from './debian.ts';
 import { HANG_MS } from './waiting.ts';
 
 /**
- * A real PostgreSQL server: the one of DATABASE_URL, else a private one from installed binaries,
- * else one in a container.
+ * Real PostgreSQL server: that of DATABASE_URL, else a private one from installed binaries, else
+ * one in a container.
  */
 export interface TestPostgres {
-  /** A new, empty database. @returns its URL */
+  /** Creates an empty database. @returns its URL */
   createDatabase(): Promise<string>;
-  /** kill -9 of the whole server; only where it is a private one. */
+  /** Kills the whole server with -9; only for a private one. */
   readonly kill: (() => Promise<void>) | undefined;
-  /** Starts a server that was killed. */
+  /** Restarts a killed server. */
   readonly start: (() => Promise<void>) | undefined;
   stop(): Promise<void>;
 }
@@ -41,7 +41,8 @@ interface Owner {
 }
 
 /**
- * The server refuses to run as root; `postgres` comes with the package, `nobody` with every system.
+ * Finds a user for the server, which refuses to run as root. `postgres` comes with the package,
+ * `nobody` with every system.
  */
 const findOwner = async (): Promise<Owner | undefined> => {
   if (!isRoot()) return undefined;
@@ -140,7 +141,7 @@ const startPrivate = async (bin: string): Promise<TestPostgres> => {
     start,
     kill: async () => {
       if (server?.pid === undefined || !isRunning()) return;
-      // The processes of its connections would live on for a moment, and commit.
+      // The processes of its connections would survive for a moment, and commit.
       const all = [server.pid, ...childrenOf(server.pid)];
       for (const pid of all) killQuietly(pid);
       await exited(server);
@@ -174,7 +175,7 @@ const useGiven = (url: string): TestPostgres => {
   return { createDatabase: databases.create, kill: undefined, start: undefined, stop: databases.dropAll };
 };
 
-/** @throws Error that says what to install, when there is no way to a server */
+/** @throws Error with what to install, if no server is available */
 export const startPostgres = async ({ ownServer = false }: { ownServer?: boolean } = {}): Promise<TestPostgres> => {
   const given = process.env['DATABASE_URL'];
   if (given && !ownServer) return useGiven(given);

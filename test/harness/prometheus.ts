@@ -11,7 +11,9 @@ import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import type { RuleGroups } from './monitoring-files.ts';
 import { eventually } from './waiting.ts';
 
-/** Prometheus without the discovery of targets in clouds, which is a third of the program. */
+/**
+ * Builds a program of Prometheus without the discovery of cloud targets, which is a third of it.
+ */
 const toolOf = (name: string): ToolModule => ({
   name,
   dir: join(import.meta.dirname, 'prometheus'),
@@ -30,7 +32,7 @@ const programOf = async (tool: ToolModule, signal: AbortSignal): Promise<string>
   return join(folders[tool.name] ?? '', tool.name);
 };
 
-/** Exit code of promtool where it has found only bad style. */
+/** Exit code of promtool if it has found only bad style. */
 const LINT_EXIT_CODE = 3;
 
 interface Output {
@@ -39,7 +41,7 @@ interface Output {
   readonly code?: number;
 }
 
-/** Promtool, as one calls it. */
+/** Promtool, called as a command. */
 export class Promtool {
   readonly #program: string;
 
@@ -51,7 +53,7 @@ export class Promtool {
     return new Promtool(await programOf(PROMTOOL, signal));
   }
 
-  /** @returns standard output @throws Error with what it found */
+  /** @returns standard output @throws Error with the output of promtool */
   async run(args: readonly string[]): Promise<string> {
     const { stdout } = await promisify(execFile)(this.#program, args).catch((error: Output) => {
       throw new Error(`${error.stdout}\n${error.stderr}`);
@@ -60,8 +62,9 @@ export class Promtool {
   }
 
   /**
-   * @param text as a program serves it @returns what it finds, line by line @throws Error where
-   * these are no metrics
+   * @param text metrics as a program serves them
+   * @returns lines with the findings
+   * @throws Error if the text is not in the format of metrics
    */
   async checkMetrics(text: string): Promise<readonly string[]> {
     const running = promisify(execFile)(this.#program, ['check', 'metrics']);
@@ -72,7 +75,7 @@ export class Promtool {
   }
 }
 
-/** A target as a static configuration has it; `token` is for the API of a hub. */
+/** Target of a static configuration. `token` is for the API of a hub. */
 export interface ScrapeTarget {
   readonly job: string;
   /** Base URLs. */
@@ -100,7 +103,7 @@ export interface PrometheusOptions {
   readonly rules: readonly RuleGroups[];
 }
 
-/** A Prometheus that looks at its targets every second. */
+/** Prometheus that scrapes its targets every second. */
 export class Prometheus {
   readonly #url: string;
   readonly #stop: () => Promise<void>;
@@ -143,14 +146,14 @@ export class Prometheus {
   /**
    * Returns the current result of a query.
    *
-   * @throws Error with what Prometheus says
+   * @throws Error with Prometheus' message
    */
   async query(query: string): Promise<readonly Sample[]> {
     const { result } = await this.#get<{ result: readonly Sample[] }>(`query?${new URLSearchParams({ query }).toString()}`);
     return result;
   }
 
-  /** The rules that it evaluates. */
+  /** Returns the rules that it evaluates. */
   async rules(): Promise<readonly Rule[]> {
     const { groups } = await this.#get<{ groups: readonly { readonly rules: readonly Rule[] }[] }>('rules');
     return groups.flatMap(({ rules }) => rules);

@@ -1,4 +1,6 @@
-/** mulberry32: the same seed gives the same numbers, 0 ≤ x < 1. */
+/**
+ * Creates a generator of numbers in [0, 1) (mulberry32). The same seed produces the same numbers.
+ */
 export const createRandom = (seed: number): (() => number) => {
   let state = seed >>> 0;
   return () => {

@@ -3,13 +3,13 @@ import { env } from 'node:process';
 import { stripVTControlCharacters } from 'node:util';
 import type { Reporter, SerializedError, TestModule } from 'vitest/node';
 
-/** Variable of the environment with the path that the report is written to. */
+/** Environment variable with the path of the report. */
 export const REPORT_VARIABLE = 'FSO_TEST_REPORT';
 
 export interface Failure {
-  /** Path of the file; undefined for an error that no file owns. */
+  /** Path of the file; undefined for an error that belongs to no file. */
   readonly file: string | undefined;
-  /** Names of the suites and the test, joined; empty for a file that failed outside of both. */
+  /** Names of the suites and the test, joined; empty for a failure outside of both. */
   readonly name: string;
   readonly message: string;
 }
@@ -22,8 +22,8 @@ export interface Report {
 }
 
 /**
- * Writes the {@link Report} of a run as JSON. Vitest's own has no errors of hooks, whose tests it
- * calls skipped, nor those that come after the last test.
+ * Writes the {@link Report} of a run as JSON. Vitest's own lacks errors of hooks, whose tests it
+ * calls skipped, and errors after the last test.
  */
 export default class ReportWriter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {

@@ -9,7 +9,7 @@ import { viewOf } from '../../hub/serve/fleet/cluster-entry.ts';
 import { FleetReader } from '../../hub/serve/fleet/fleet-reader.ts';
 import { IssueLister } from '../../hub/serve/issues/issue-lister.ts';
 
-/** Views of a fleet that a hub shows. */
+/** Views of the fleet that a hub shows. */
 export class Shown {
   readonly #reader: FleetReader;
   readonly #lister: IssueLister;
@@ -23,9 +23,7 @@ export class Shown {
     return (await this.#reader.read()).policy(policy)?.rows.get(cluster);
   }
 
-  /**
-   * Returns the phase of the policy; undefined: it is neither for the cluster nor reported by it.
-   */
+  /** Returns the phase of a policy; undefined if the cluster neither should have nor reports it. */
   async phase(policy: string, cluster: string): Promise<Phase | undefined> {
     const row = await this.row(policy, cluster);
     return row && effectivePhase(row);
@@ -52,7 +50,7 @@ export class Shown {
     return viewOf(entry);
   }
 
-  /** Violations that are named, each as its policy and its cluster. */
+  /** Returns the named violations, each as its policy and its cluster. */
   async violations(): Promise<readonly string[]> {
     return (await this.#reader.read()).violations().map(({ view }) => `${view.policy} ${view.cluster}`);
   }
@@ -73,7 +71,7 @@ export class Shown {
   }
 }
 
-/** A hub behind its sockets. */
+/** Hub without its sockets. */
 export class ReportedHub {
   readonly clock: FakeClock;
   readonly ledger: Ledger;

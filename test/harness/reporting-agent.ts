@@ -21,24 +21,22 @@ import type { ReportedHub } from './reported-hub.ts';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 
-/** A cluster as its agent sees it. */
+/** Cluster as its agent sees it. */
 export interface Sight {
-  /** Revision that it has accepted; null: none. */
+  /** Accepted revision; null if there is none. */
   readonly revision: string | null;
-  /**
-   * Policies of that revision for the cluster; undefined: the agent does not know them any more.
-   */
+  /** Policies of that revision for the cluster; undefined if the agent no longer knows them. */
   readonly list: readonly CompiledPolicy[] | undefined;
-  /** The policies in the cluster. */
+  /** Policies in the cluster. */
   readonly lives: readonly PolicyInput[];
   readonly namespaces: readonly string[];
   readonly profile: ClusterProfile;
   readonly asOf: Date;
   /** Namespaces in which lock 1 is not proven. */
   readonly unproven: ReadonlySet<string>;
-  /** Differences in the reports of policies; undefined: the cluster does not show the policy. */
+  /** Differences in the reports of policies; undefined if the cluster does not show the policy. */
   readonly reports: Readonly<Record<string, Partial<PolicyReport> | undefined>>;
-  /** Generation of the accepted content, where it is not 1; undefined: it is not in the cluster. */
+  /** Generation of the accepted content, if it is not 1; undefined if it is not in the cluster. */
   readonly generations: Readonly<Record<string, number | undefined>>;
   readonly cluster: Partial<AgentSnapshot['cluster']>;
 }
@@ -61,14 +59,14 @@ const snapshotOf = ({ lives, reports, cluster, ...seen }: Sight): AgentSnapshot 
   return { ...snapshot, cluster: { ...snapshot.cluster, ...cluster } };
 };
 
-/** The agent of one cluster. */
+/** Agent of one cluster. */
 export class ReportingAgent {
   readonly name: string;
-  /** Transport of a report, which may change it; undefined: the report is lost. */
+  /** Transports a report, and may change it; undefined if the report is lost. */
   onWay: (report: Report) => Report | undefined = (report) => report;
   /** Whether frames of the hub are lost. */
   isDeaf: boolean = false;
-  /** Reports that have left. */
+  /** Sent reports. */
   readonly said: Report[] = [];
   readonly #stop = new AbortController();
   readonly #observatory: LiveObservatory;
@@ -105,14 +103,14 @@ export class ReportingAgent {
     return this.#sight;
   }
 
-  /** Present snapshot of the agent. */
+  /** Current snapshot of the agent. */
   get snapshot(): AgentSnapshot {
     return this.#observatory.snapshot();
   }
 
   /**
-   * Changes the cluster; fields that are left out stay the same. The agent acknowledges a commit
-   * that it accepts by this.
+   * Changes the cluster; omitted fields stay the same. If it accepts a commit, the agent
+   * acknowledges that.
    */
   async see(change: Partial<Sight>): Promise<void> {
     const before = this.#sight.revision;
@@ -122,7 +120,7 @@ export class ReportingAgent {
     if (this.#sight.revision !== before) await this.#ack();
   }
 
-  /** Opens a stream to a hub, as a session does that has greeted it. */
+  /** Opens a stream to a hub, like a session after its hello. */
   async connect(hub: ReportedHub): Promise<void> {
     this.disconnect();
     this.#closing = new AbortController();
@@ -144,12 +142,12 @@ export class ReportingAgent {
     this.#frames = [];
   }
 
-  /** A sign of life, if it is connected. */
+  /** Sends a heartbeat if connected. */
   async pong(): Promise<void> {
     if (this.#context !== undefined) await this.#context.deps.ledger.noteSeen(this.name, this.#context.stream);
   }
 
-  /** Ends its stream, which the hub notices. */
+  /** Closes its stream, which the hub notices. */
   async goAway(): Promise<void> {
     const { deps, stream } = this.#context ?? {};
     this.disconnect();
@@ -162,7 +160,7 @@ export class ReportingAgent {
   }
 
   /**
-   * Delivers all frames that were sent.
+   * Delivers all sent frames.
    *
    * @returns whether there were any
    */
@@ -184,7 +182,7 @@ export class ReportingAgent {
     if (decoded.frame.type === 'report') await this.#confirm(context);
   }
 
-  /** Confirms the stream at the first report that completes the state at the hub. */
+  /** Confirms the stream once a report has completed the state at the hub. */
   async #confirm(context: FrameContext): Promise<void> {
     const { ledger } = context.deps;
     if (this.#isConfirmed || isIncomplete(context) || isDiverged(await ledger.cluster(this.name))) return;

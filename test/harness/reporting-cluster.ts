@@ -5,8 +5,8 @@ import { connectStream, type StreamClient } from './stream-client.ts';
 const RETRY_MS = 50;
 
 /**
- * The network side of one agent that reports its policies in full whenever they change, and comes
- * back to a hub that was away.
+ * Network side of an agent that reports its policies in full whenever they change, and reconnects
+ * to a hub that was away.
  */
 export class ReportingCluster {
   readonly name: string;
@@ -51,7 +51,7 @@ export class ReportingCluster {
         await stream.greeted;
         await this.#reportAll(stream);
       } catch {
-        // The hub is away: that is the point of it.
+        // Failures are expected while the hub is away.
       }
       this.#stream?.close();
       await delay(RETRY_MS);

@@ -8,20 +8,23 @@ import { ReportedHub, type Shown } from './reported-hub.ts';
 import { ReportingAgent, type Sight } from './reporting-agent.ts';
 
 /**
- * Clusters and hubs in one process without the network between them: the agents' reporters, and
- * what a hub makes of their frames.
+ * Clusters and hubs in one process, without the network between them: the reporters of agents, and
+ * the hub's handling of their frames.
  */
 
-/** Longer than the pause between two reports, and much shorter than anything is held back. */
+/**
+ * Step of the clock in ms: longer than the pause between two reports, and much shorter than any
+ * report is held back.
+ */
 const TURN_MS = 50;
 
-/** Returns the state of a cluster that has accepted a commit, all of it in force. */
+/** Returns the state of a cluster that has accepted a commit and enforces all of it. */
 export const acceptedIn = ({ revision, clusters }: Desired, cluster: string): Pick<Sight, 'revision' | 'list'> => ({
   revision,
   list: clusters.get(cluster) ?? [],
 });
 
-/** Agents and their hub, by one clock. */
+/** Agents and their hub, with one clock. */
 export class ReportingFleet implements Disposable {
   readonly clock: FakeClock;
   hub: ReportedHub;
@@ -37,8 +40,8 @@ export class ReportingFleet implements Disposable {
   }
 
   /**
-   * The agent of a cluster starts, connects, and says all that there is to say, unless it is to be
-   * silent for now.
+   * Starts the agent of a cluster and connects it. Unless it is to be silent, waits until it has
+   * sent all its reports.
    */
   async start(name: string, sight: Partial<Sight>, { isSilent = false } = {}): Promise<ReportingAgent> {
     const agent = new ReportingAgent(name, this.clock, sight);
@@ -54,7 +57,7 @@ export class ReportingFleet implements Disposable {
     await this.settle();
   }
 
-  /** Waits until no agent has anything to send now. Reports that are held back stay so. */
+  /** Waits until no agent has anything to send now. Reports that are held back are not awaited. */
   async settle(): Promise<void> {
     for (let isBusy = true; isBusy; ) {
       await this.clock.advance(TURN_MS);
@@ -63,14 +66,14 @@ export class ReportingFleet implements Disposable {
     }
   }
 
-  /** Time passes, at whose end agents give a sign of life. */
+  /** Advances time; at its end, agents send a heartbeat. */
   async pass(ms: number): Promise<void> {
     await this.clock.advance(ms);
     await this.settle();
     for (const agent of this.#agents) await agent.pong();
   }
 
-  /** Another hub takes the place of this one, and all agents come to it. */
+  /** Replaces the hub. All agents connect to the new one. */
   async replaceHub(hub: ReportedHub): Promise<void> {
     this.hub = hub;
     for (const agent of this.#agents) await agent.connect(hub);
@@ -86,16 +89,16 @@ const CLUSTERS = [clusterFile('eu', ['eu-west-1', 'eu-central-1']), clusterFile(
 
 export const [R1, R2, R3] = ['1', '2', '3'].map((digit) => digit.repeat(40)) as [string, string, string];
 
-/** A commit that gives these policies to the clusters eu and us. */
+/** Returns a commit with these policies for the clusters eu and us. */
 export const commitOf = (revision: string, ...policies: readonly SourceFile[]): Desired => desiredOf(revision, [...CLUSTERS, ...policies]);
 
-/** finance and hr, in the namespaces of their names. */
+/** Commit with the policies finance and hr, in namespaces of the same names. */
 export const FIRST: Desired = commitOf(R1, policyFile('finance'), policyFile('hr'));
 export const NAMESPACES: readonly string[] = ['finance', 'hr'];
 
 /**
- * A hub with a commit, and the cluster eu that has accepted it, all of it in force unless it is
- * seen otherwise.
+ * Starts a hub with a commit, and the cluster eu, which has accepted it. All of it is in force,
+ * unless `seen` differs.
  */
 export const startFleet = async (commit = FIRST, seen: Partial<Sight> = {}, fleet = new ReportingFleet()) => {
   await fleet.hub.commit(commit);

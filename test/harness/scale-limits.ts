@@ -1,8 +1,8 @@
 import type { ObservationLimits } from '../../agent/observation/index.ts';
 
 /**
- * Limits that are shorter or longer by a factor. A pause stays as long: a busy machine must not
- * look like one.
+ * Scales limits by a factor. The pause stays the same: with a shorter one a busy machine would
+ * count as paused.
  */
 export const scaleLimits = ({ pauseMs, ...limits }: ObservationLimits, factor: number): ObservationLimits => {
   const scaled = Object.fromEntries(Object.entries(limits).map(([name, ms]) => [name, ms * factor])) as typeof limits;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** The part of a structural schema (JSONSchemaProps) that says which values are admitted. */
+/** Part of a structural schema (JSONSchemaProps) that decides which values are admitted. */
 export interface StructuralSchema {
   readonly type?: string;
   readonly format?: string;
@@ -31,7 +31,8 @@ const isGoDateTime = (text: string): boolean => {
 const twoDigits = (max: number): fc.Arbitrary<string> => fc.integer({ min: 0, max }).map((value) => String(value).padStart(2, '0'));
 
 /**
- * Times of every kind: leap days, hours that no day has, long fractions, offsets that no place has.
+ * Times of every kind: leap days, hours that do not exist, long fractions, offsets that no place
+ * has.
  */
 const times: fc.Arbitrary<string> = fc
   .tuple(
@@ -47,7 +48,7 @@ const times: fc.Arbitrary<string> = fc
   )
   .map(([year, month, day, clock, fraction, zone]) => `${year}-${month}-${day}T${clock}${fraction}${zone}`);
 
-/** Longest string that is made where a schema sets no bound, or a very wide one. */
+/** Longest generated string if a schema sets no bound, or a very large one. */
 const MAX_LENGTH = 400;
 
 const isAdmitted = ({ pattern, format, minLength = 0, maxLength = Number.POSITIVE_INFINITY }: StructuralSchema, text: string): boolean =>
@@ -61,7 +62,7 @@ const stringOf = (schema: StructuralSchema): fc.Arbitrary<string> => {
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
   if (format === 'date-time') return times.filter((text) => isAdmitted(schema, text));
   const max = Math.min(schema.maxLength ?? MAX_LENGTH, MAX_LENGTH);
-  // As long as the schema lets it be: there the bounds of two schemas differ.
+  // As long as the schema allows, since the bounds of two schemas differ there.
   const long = fc.integer({ min: Math.max(minLength, max - 6), max }).map((length) => 'a'.repeat(length));
   const short =
     pattern === undefined
@@ -75,10 +76,7 @@ const objectOf = ({ properties = {}, required = [] }: StructuralSchema): fc.Arbi
   return fc.record(model, { requiredKeys: [...required] });
 };
 
-/**
- * Values that the API server admits under a structural schema; of its rules in CEL it knows
- * nothing.
- */
+/** Generates values that the API server admits under a structural schema. CEL rules are ignored. */
 export const valuesOf = (schema: StructuralSchema): fc.Arbitrary<unknown> => {
   const { minItems = 0, maxItems = minItems + 3, minimum = -5 } = schema;
   switch (schema.type) {

@@ -18,15 +18,15 @@ const NOTHING_REPORTED = { seq: 0, policies: EMPTY_DIGEST, cluster: null, baseli
 type FrameOf<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
 
 /**
- * Hub that sends only what a test makes it send, over a real socket. Hellos are welcomed, reports
- * acknowledged.
+ * Hub that sends only what a test tells it to, over a real socket. It answers hellos with a
+ * welcome, and acknowledges reports.
  */
 export interface ScriptedHub {
   readonly url: string;
   /**
-   * All frames of one type that came so far, over all connections. An ack of a report is also
-   * a frame of its own, and a report has all that the cluster reports of itself where a part
-   * of it changed.
+   * Returns all frames of one type received so far, over all connections. An ack inside a report is
+   * also returned as a frame. A report that changes a part of the cluster's state is returned with
+   * all of that state.
    */
   got<T extends AgentFrame['type']>(type: T): readonly FrameOf<T>[];
   /** Authorization headers of the connections. */
@@ -34,9 +34,9 @@ export interface ScriptedHub {
   send(frame: HubFrame): void;
   /** Sends data that no correct hub would send. */
   sendRaw(data: string | Buffer): void;
-  /** Socket of the present connection to the agent. */
+  /** Socket of the current connection to the agent. */
   readonly socket: WebSocket | undefined;
-  /** Closes the present connection. */
+  /** Closes the current connection. */
   drop(code?: number): void;
   close(): Promise<void>;
 }

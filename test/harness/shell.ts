@@ -5,15 +5,15 @@ import { promisify } from 'node:util';
 import { KUBECTL_TOOL, type ToolModule } from '../../clusters/toolchain/modules.ts';
 import { ensureTools } from '../../clusters/toolchain/tools.ts';
 
-/** The repository, from which the commands of its documentation run. */
+/** Root of the repository, in which the commands of its documentation run. */
 const ROOT = join(import.meta.dirname, '..', '..');
 
 /**
- * A block of commands of a page, which `<!-- run by FILE as NAME -->` stands before.
- * `test/docs.test.ts` finds blocks that have no such line, and lines whose file does not call this.
+ * Returns a block of commands of a page, the one after the line `<!-- run by FILE as NAME -->`.
+ * `test/docs.test.ts` finds blocks without such a line, and lines whose file does not call this.
  *
- * @param page its path in the repository
- * @throws Error where the page has no block of that name
+ * @param page path in the repository
+ * @throws Error if the page has no block with that name
  */
 export const documentedCommands = (page: string, name: string): string => {
   const text = readFileSync(join(ROOT, page), 'utf8');
@@ -22,35 +22,35 @@ export const documentedCommands = (page: string, name: string): string => {
   return commands.replaceAll(new RegExp(`^${indent}`, 'gm'), '');
 };
 
-/** The programs of this repository, as they are called where they are installed. */
+/** Shell functions for the programs of this repository, named as in an installation. */
 const PROGRAMS = Object.entries({ fso: 'hub/cli/main.ts', 'fso-agent': 'agent/main.ts' })
   .map(([name, path]) => `${name}() { '${process.execPath}' '${join(ROOT, path)}' "$@"; }`)
   .join('\n');
 
-/** Commands that run until they are stopped, as in a terminal of their own. */
+/** Commands that run until they are stopped, as in a separate terminal. */
 export interface Terminal {
-  /** Text that they have printed so far. */
+  /** Output so far. */
   readonly output: string;
   stop(): Promise<void>;
 }
 
 export interface Typist {
-  /** Default: none; the commands ask no cluster. */
+  /** Default: none, for commands that use no cluster. */
   readonly kubeconfig?: string;
-  /** The home. */
+  /** Home folder. */
   readonly folder: string;
 }
 
 export interface ShellOptions {
-  /** Tools beside kubectl. */
+  /** Tools besides kubectl. */
   readonly tools?: readonly ToolModule[];
   /** Default: the root of the repository. */
   readonly cwd?: string;
-  /** Folder with programs that go before others of their name. */
+  /** Folder with programs that take precedence over others of the same name. */
   readonly programs?: string;
 }
 
-/** Runs commands as people type them, in a shell that has kubectl, `fso` and `fso-agent`. */
+/** Runs commands as typed by a user, in a shell with kubectl, `fso` and `fso-agent`. */
 export class Shell {
   readonly #options: ExecFileOptions;
 
@@ -59,8 +59,8 @@ export class Shell {
   }
 
   /**
-   * @param typist mostly a cluster: its administrator types
-   * @param signal ends what still runs
+   * @param typist usually a cluster, whose administrator runs the commands
+   * @param signal ends running commands
    */
   static async open(
     { kubeconfig, folder }: Typist,
@@ -86,7 +86,7 @@ export class Shell {
   /** Starts commands that do not end by themselves. */
   start(commands: string): Terminal {
     const { env, cwd } = this.#options;
-    // A group of their own: what the shell started ends with it.
+    // A separate process group ends together with the programs that the shell started.
     const child = spawn('bash', ['-euo', 'pipefail', '-c', `${PROGRAMS}\n${commands}`], {
       env,
       cwd,

@@ -10,13 +10,13 @@ export interface SourceImport {
   readonly to: string;
 }
 
-/** Source files below a folder, relative to it, without tests and what only tests use. */
+/** Returns the source files below a folder, relative to it, without tests and their helpers. */
 export const sourceFiles = (folder: string): readonly string[] =>
   globSync('**/*.{ts,tsx,js}', { cwd: folder })
     .map((path) => path.replaceAll('\\', '/'))
     .filter((path) => !NO_SOURCE.test(path));
 
-/** Imports of source files below a folder from one another, by `import` and `export … from`. */
+/** Returns the imports between source files below a folder, by `import` and `export … from`. */
 export const sourceImports = (folder: string): readonly SourceImport[] =>
   sourceFiles(folder)
     .flatMap((from) =>

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSync } from 'vite';
 
-/** A node of a syntax tree; offsets are in UTF-16 code units. */
+/** Node of a syntax tree; offsets are in UTF-16 code units. */
 export interface SourceNode {
   readonly type: string;
   readonly start: number;
@@ -10,14 +10,14 @@ export interface SourceNode {
   readonly [field: string]: unknown;
 }
 
-/** A call of something that may be of another file: of an import, or of a method of an object. */
+/** Call of a function that may be in another file: of an import, or of a method of an object. */
 export interface Call {
   /** Last name of `a.b.name()` and `new a.name()`. */
   readonly name: string;
   readonly offset: number;
 }
 
-/** Title of a test or of a group of tests, as it is written. */
+/** Title of a test or of a group of tests, as written. */
 export interface TestTitle {
   readonly isGroup: boolean;
   readonly line: number;
@@ -28,7 +28,10 @@ const isNode = (value: unknown): value is SourceNode => typeof value === 'object
 
 const childrenOf = (node: SourceNode): readonly SourceNode[] => Object.values(node).flat().filter(isNode);
 
-/** @returns a node and all below it, but for nodes that `leavesOut` names, with what is in them */
+/**
+ * @returns a node and its descendants, without the nodes that `leavesOut` selects and their
+ * descendants
+ */
 export const nodesBelow = (root: SourceNode, leavesOut: (node: SourceNode) => boolean = () => false): readonly SourceNode[] => {
   const found: SourceNode[] = [];
   const visit = (node: SourceNode): void => {
@@ -46,7 +49,7 @@ const parse = (path: string, text: string): SourceNode =>
 /** @param file relative to `root` */
 export const parseSource = (root: string, file: string): SourceNode => parse(file, readFileSync(join(root, file), 'utf8'));
 
-/** @returns the last name of `a.b.name`, with the `#` of a private one */
+/** @returns the last name of `a.b.name`, with the `#` of a private name */
 export const nameOf = (node: unknown): string | undefined => {
   if (!isNode(node)) return undefined;
   if (node.type === 'MemberExpression') return nameOf(node['property']);
@@ -77,7 +80,7 @@ const rootName = (callee: unknown): string | undefined => {
 const isTitle = (node: unknown): node is SourceNode =>
   isNode(node) && (node.type === 'TemplateLiteral' || (node.type === 'Literal' && typeof node['value'] === 'string'));
 
-/** @returns titles of `it`, `test` and `describe`, of each row of `each` once */
+/** @returns titles of `it`, `test` and `describe`; those of `each` once for all rows */
 export const testTitles = (path: string, text: string): readonly TestTitle[] =>
   nodesBelow(parse(path, text)).flatMap((node): readonly TestTitle[] => {
     const name = node.type === 'CallExpression' ? (rootName(node['callee']) ?? '') : '';

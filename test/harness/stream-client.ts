@@ -9,31 +9,31 @@ export interface Closed {
   readonly reason: string;
 }
 
-/** The network side of an agent: a real stream, frames by hand. */
+/** Network side of an agent: a real stream, with frames sent by the test. */
 export interface StreamClient {
   readonly frames: readonly HubFrame[];
   readonly closed: Promise<Closed>;
   /**
-   * Resolves once the hub has answered the hello, by a welcome or a close. An agent sends nothing
-   * large before.
+   * Resolves once the hub has answered the hello, with a welcome or a close. An agent sends nothing
+   * large before that.
    */
   readonly greeted: Promise<unknown>;
   /**
-   * A report without a baseline has that of an empty list, and without deviations those that this
-   * stream has reported by name.
+   * Sends a frame. A report without a baseline gets that of an empty list, and one without
+   * deviations those that this stream has reported by name.
    */
   send(frame: LooseFrame): void;
   sendRaw(data: string | Buffer): void;
-  /** An answer to a ping that nobody sent. */
+  /** Sends a pong without a ping. */
   pong(): void;
   hello(change?: Partial<Extract<AgentFrame, { type: 'hello' }>>): void;
-  /** The next frame of a type that no earlier call has returned. */
+  /** Returns the next frame of a type that no earlier call has returned. */
   next<T extends HubFrame['type']>(type: T): Promise<FrameOf<T>>;
   /** Stops and starts reading from the network. */
   pause(): void;
   resume(): void;
   close(): void;
-  /** Destroys the connection without a close, as the end of the process does. */
+  /** Destroys the connection without closing it, like the end of the process. */
   terminate(): void;
 }
 
@@ -45,8 +45,8 @@ export interface TlsPart {
 }
 
 /**
- * @param token `''`: none is sent
- * @throws Error `HTTP <status>` when the upgrade is refused
+ * @param token token to send; `''` for none
+ * @throws Error `HTTP <status>` if the upgrade is refused
  */
 export const connectStream = async (agentUrl: string, token: string, cluster: string, tls: TlsPart = {}): Promise<StreamClient> => {
   const socket = new WebSocket(`${agentUrl}/agent/v1/stream`, {

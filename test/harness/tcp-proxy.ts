@@ -1,22 +1,22 @@
 import { type AddressInfo, createServer, type Socket, connect as tcpConnect } from 'node:net';
 
 /**
- * A network between a program and a server that can stop to carry anything, without an end that
- * either of them could see.
+ * Network between a program and a server, which can stop carrying data without a visible end of the
+ * connection.
  */
 export interface TcpProxy {
   readonly port: number;
   /**
    * Stops all traffic without ending connections.
    *
-   * @param spared port by which the server knows a connection that goes on
+   * @param spared port by which the server knows a connection that continues
    */
   cut(spared?: number): void;
-  /** Stops the traffic on the present connections without ending them; new ones pass. */
+  /** Stops the traffic on the current connections without ending them. New connections pass. */
   freeze(): void;
-  /** Passes on what waited, and everything after it. */
+  /** Forwards the data that was held, and all later data. */
   mend(): void;
-  /** Ends all connections; new ones pass. */
+  /** Ends all connections. New ones pass. */
   drop(): void;
   /** Ends all connections and the proxy. */
   close(): Promise<void>;
@@ -32,7 +32,7 @@ interface Connection {
   readonly upstream: Socket;
 }
 
-/** @param address that it listens on */
+/** @param address address to listen on */
 export const startTcpProxy = async (target: Endpoint, address = '127.0.0.1'): Promise<TcpProxy> => {
   const connections = new Set<Connection>();
   const held = new Set<Socket>();
@@ -47,7 +47,7 @@ export const startTcpProxy = async (target: Endpoint, address = '127.0.0.1'): Pr
     to.on('drain', () => {
       if (!held.has(from)) from.resume();
     });
-    // The end of one is not told to the other while the network is cut.
+    // While the network is cut, the end of one side is not forwarded to the other.
     from.on('close', () => {
       if (!held.has(from)) to.destroy();
     });

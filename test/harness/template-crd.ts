@@ -1,4 +1,4 @@
-/** Gatekeeper's CRD of its templates, reduced to the fields that the API server needs. */
+/** Gatekeeper's CRD of constraint templates, reduced to the fields that the API server needs. */
 export const TEMPLATE_CRD = {
   metadata: { name: 'constrainttemplates.templates.gatekeeper.sh' },
   spec: {

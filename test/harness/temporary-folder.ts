@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-/** A folder that goes with the test, or the hook of a test, that asks for it. @returns its path */
+/** Creates a folder that is removed after the current test or hook. @returns its path */
 export const makeTemporaryFolder = (name: string): string => {
   const folder = mkdtempSync(join(tmpdir(), `fso-${name}-`));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

@@ -32,7 +32,7 @@ export const HELM_TOOL: ToolModule = {
   linkerFlags: (version) => [`-X helm.sh/helm/v4/internal/version.version=${version}`],
 };
 
-/** Signs what is published, and verifies it. */
+/** Signs published artifacts, and verifies them. */
 export const COSIGN_TOOL: ToolModule = {
   name: 'cosign',
   dir: join(tools, 'cosign'),
@@ -41,7 +41,7 @@ export const COSIGN_TOOL: ToolModule = {
   programs: ['cosign'],
 };
 
-/** A registry of images and charts that forgets them when it ends. */
+/** Registry of images and charts, which stores nothing beyond its end. */
 export const REGISTRY_TOOL: ToolModule = {
   name: 'registry',
   dir: join(tools, 'cosign'),

@@ -18,18 +18,18 @@ import { eventually, never } from './waiting.ts';
 /** Path of the program of the agent. */
 export const AGENT_PROGRAM: string = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
 
-/** The namespace that the local policy governs. */
+/** Namespace that the local policy governs. */
 export const GOVERNED = 'finance';
 
-/** The local policy. */
+/** Local policy. */
 export const OWN = { namespace: GOVERNED, name: 'own' };
 
-/** The user who removes enforcement; the name stands in what is reported. */
+/** User who removes enforcement. The name appears in reports. */
 export const ADMIN = 'administrator';
 
 /** Removal of enforcement. */
 export interface UninstallRun {
-  /** Absent: the administrator's. */
+  /** Client of the removal; default: the administrator's. */
   readonly client?: KubeClient;
   readonly options?: Partial<UninstallOptions>;
   readonly abort?: AbortSignal;
@@ -88,7 +88,7 @@ export class UninstallHarness {
     return client;
   }
 
-  /** Starts an agent that enforces a local policy on a namespace that holds it. */
+  /** Starts an agent that enforces a local policy on the policy's own namespace. */
   async install(changes: Parameters<ClusterHarness['startAgent']>[1] = {}): Promise<RunningAgent> {
     const { world, admin, agentKubeconfig } = this;
     await eventually(() => writeAgentKubeconfig(world.kubeconfig, agentKubeconfig).then(() => true));
@@ -114,7 +114,7 @@ export class UninstallHarness {
     return (await this.world.tryDelete(this.admin, NAMESPACE_KIND, SYSTEM_NAMESPACE)).includes('run "fso-agent uninstall"');
   }
 
-  /** Removes enforcement. @returns the lines that it printed */
+  /** Removes enforcement. @returns the printed lines */
   async run({ client = this.admin, options, abort = never, onLine }: UninstallRun = {}): Promise<readonly string[]> {
     const lines: string[] = [];
     const print = (line: string): void => {

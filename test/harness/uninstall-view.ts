@@ -33,7 +33,7 @@ const ENFORCING: readonly KindDescriptor[] = [
 const targets = (kind: KindDescriptor, ...names: readonly string[]): Target[] => names.map((name) => ({ kind, ref: { name } }));
 
 /**
- * Objects that `fso-agent uninstall` removes and leaves in a cluster, as its administrator sees it.
+ * Objects that `fso-agent uninstall` removes and leaves in a cluster, as seen by its administrator.
  */
 export class UninstallView {
   readonly #admin: KubeClient;
@@ -42,19 +42,19 @@ export class UninstallView {
     this.#admin = admin;
   }
 
-  /** Names of the objects that enforce, and are not being deleted. */
+  /** Returns the names of the enforcing objects that are not being deleted. */
   async enforcing(): Promise<readonly string[]> {
     const found = await Promise.all(ENFORCING.map((kind) => this.#listed(kind)));
     return found.flat().flatMap(({ metadata }) => (metadata.deletionTimestamp === undefined ? [metadata.name] : []));
   }
 
-  /** Names of the policies that the agent's finalizer holds. */
+  /** Returns the names of the policies with the agent's finalizer. */
   async held(): Promise<readonly string[]> {
     const policies = await this.#listed(SOVEREIGN_POLICY_KIND);
     return policies.flatMap(({ metadata }) => (metadata.finalizers?.includes(FINALIZER) ? [metadata.name] : []));
   }
 
-  /** All that an agent makes and keeps in a cluster, with the namespaces of its policies. */
+  /** Returns all objects that an agent creates in a cluster, and the namespaces of its policies. */
   async targets(...governed: readonly string[]): Promise<readonly Target[]> {
     const kinds = [...ENFORCING, SOVEREIGN_POLICY_KIND];
     const made = await Promise.all(kinds.map(async (kind) => (await this.#listed(kind)).map((object) => ({ kind, ref: refOf(object) }))));
@@ -66,7 +66,8 @@ export class UninstallView {
   }
 
   /**
-   * Deletes what the removal leaves to the user, and waits until it is gone: nothing may hold it.
+   * Deletes the objects that the removal leaves to the user, and waits until they are gone: nothing
+   * may block that.
    */
   async clear(...governed: readonly string[]): Promise<void> {
     const left = [...targets(NAMESPACE_KIND, SYSTEM_NAMESPACE, CANARY_NAMESPACE, ...governed), ...targets(CRD_KIND, ...CRDS)];
@@ -74,7 +75,7 @@ export class UninstallView {
     for (const { kind, ref } of left) await eventually(async () => (await this.#admin.get(kind, ref, never)) === undefined);
   }
 
-  /** Objects of a kind; none where it is not served. */
+  /** Returns the objects of a kind; none if the kind is not served. */
   async #listed(kind: KindDescriptor): Promise<readonly KubeObject[]> {
     try {
       return await this.#admin.list(kind, {}, never);

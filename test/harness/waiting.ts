@@ -2,26 +2,25 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ProgramEnded } from '../../clusters/demo/programs.ts';
 
 /**
- * Limit that guards against hanging, and does not measure speed: about ten times the slowest wait
- * of a test on an idle machine, in ms. Tests print what they measure; `npm run bench` is where
- * times are compared.
+ * Timeout in ms that only guards against hanging: about ten times the slowest wait of a test on an
+ * idle machine. Tests print what they measure; times are compared by `npm run bench`.
  */
 export const HANG_MS = 300_000;
 
 /**
- * The pause between two looks, in ms. It grows: what waits long must take no time from what it
- * waits for.
+ * Pause between two checks, in ms. It grows, so that a long wait does not slow down what it waits
+ * for.
  */
 const PAUSE_MS = { first: 20, growth: 1.2, longest: 200 };
 
-/**
- * Signal that never aborts, for functions that take one and are ended by the limit of their test.
- */
+/** Signal that never aborts, for functions that the timeout of their test ends. */
 export const never: AbortSignal = new AbortController().signal;
 
 /**
- * Waits until `check` throws nothing, e.g. until its expectations hold. @returns what it returns
- * @throws what it threw last; at once where that is the end of a program that was waited for
+ * Waits until `check` does not throw, e.g. until its expectations hold.
+ *
+ * @returns result of `check`
+ * @throws last error of `check`; at once if a program that was waited for has ended
  */
 export const waitFor = async <T>(check: () => Promise<T> | T, hangMs = HANG_MS): Promise<T> => {
   const deadline = performance.now() + hangMs;
@@ -36,10 +35,10 @@ export const waitFor = async <T>(check: () => Promise<T> | T, hangMs = HANG_MS):
 };
 
 /**
- * Waits until `look` gives a value other than undefined, null and false.
+ * Waits until `look` returns a value other than undefined, null and false.
  *
- * @param hangMs a bench, whose work is large, gives more
- * @throws what `look` threw last, or an Error with what it gave
+ * @param hangMs timeout; benchmarks with much work set a longer one
+ * @throws last error of `look`, or an Error with its last value
  */
 export const eventually = <T>(look: () => Promise<T> | T, hangMs = HANG_MS): Promise<Exclude<T, undefined | null | false>> =>
   waitFor(async () => {

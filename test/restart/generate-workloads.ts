@@ -3,35 +3,38 @@ import { createRandom, shuffled } from '../harness/random.ts';
 import { CLUSTERS, type ClusterName, INSIDE, type Placements, placementsIn } from './regions.ts';
 import { type PatchStep, type Placement, type PodLabels, setField, setPlacement, specOf, type WorkloadKind } from './workload.ts';
 
-/** Namespaces of policies that refuse pods outside. No policy has more owners than agents name. */
+/**
+ * Namespaces of policies that refuse pods outside of the allowed regions. No policy has more owners
+ * than agents name.
+ */
 export const TEAMS = Array.from({ length: 8 }, (_, index) => `team-${index + 1}`);
 /** Namespace of a policy that only warns. */
 export const WATCHED = 'watched';
 /** Namespace of a policy that injects the placement. */
 export const INJECTED = 'injected';
 
-/** An owner of pods. */
+/** Owner of pods. */
 export interface Workload {
   readonly cluster: ClusterName;
   readonly kind: WorkloadKind;
   readonly namespace: string;
   readonly name: string;
-  /** Example that it is, for people. */
+  /** Name of the example that it is, for people. */
   readonly recipe: string;
   /** Risk of the next pods. */
   readonly next: RiskClass | 'None';
-  /** Whether its pods run outside before the restart. */
+  /** Whether its pods run outside of the allowed regions before the restart. */
   readonly runsOutside: boolean;
-  /** Whether a custom resource of an operator is its controller. */
+  /** Whether its controller is an operator's custom resource. */
   readonly isOfOperator: boolean;
-  /** Whether it makes no pods any more, whatever is restarted. */
+  /** Whether it creates no more pods, even after a restart. */
   readonly isOver: boolean;
-  /** Whether it is a Job that has ended, and is made again at the restart. */
+  /** Whether it is a finished Job that is created again at the restart. */
   readonly isRerun: boolean;
   readonly spec: object;
-  /** Changes that are made once its first pods are there. */
+  /** Changes to apply once its first pods exist. */
   readonly change: readonly PatchStep[];
-  /** Whether a Job of it is started before the change. */
+  /** Whether a Job of it is started before the changes. */
   readonly startsJob: boolean;
   /** Whether it has pods before the restart. */
   readonly hasPods: boolean;
@@ -39,7 +42,7 @@ export interface Workload {
 
 type Next = Workload['next'];
 
-/** Workload without the fields that all recipes share. Absent: as {@link DEFAULTS}. */
+/** Workload without the fields that all recipes share. Absent fields are as in {@link DEFAULTS}. */
 interface Draft {
   readonly kind: WorkloadKind;
   readonly placement: Placement;
@@ -63,25 +66,31 @@ type Recipe = (choose: Choose) => Draft;
 type Recipes = Readonly<Record<string, Recipe>>;
 
 const RUNNING = ['Deployment', 'StatefulSet', 'ReplicaSet', 'ReplicationController'] as const;
-/** Kinds whose pods stay as they are when the template changes; a StatefulSet by its strategy. */
+/**
+ * Kinds whose pods stay unchanged when the template changes; a StatefulSet depending on its
+ * strategy.
+ */
 const KEEPING = ['StatefulSet', 'ReplicaSet', 'ReplicationController'] as const;
 
 const IN_OPEN: Placement = { nodeSelector: { [REGION_LABEL]: INSIDE.open } };
 
-/** Fields of workloads without pods. An operator has none: those are past revisions to it. */
+/**
+ * Fields of workloads without pods. No operator controls them, since such workloads of an operator
+ * count as past revisions.
+ */
 const stopped = { fields: { replicas: 0 }, isOfOperator: false } as const;
 const onDelete = { updateStrategy: { type: 'OnDelete' } };
 const partitioned = (partition: number): PatchStep =>
   setField('/spec/updateStrategy', { type: 'RollingUpdate', rollingUpdate: { partition } });
 
-/** Makes a recipe for each kind. */
+/** Creates a recipe for each kind. */
 const each = <K extends WorkloadKind>(
   kinds: readonly K[],
   name: string,
   recipe: (kind: K, choose: Choose) => Omit<Draft, 'kind'>,
 ): Recipes => Object.fromEntries(kinds.map((kind) => [`${name} ${kind}`, (choose: Choose): Draft => ({ kind, ...recipe(kind, choose) })]));
 
-/** Pods that run as `before`, of a template that since then is another one. */
+/** Pods placed as `before`, whose template has changed since. */
 const changed = (name: string, before: keyof Placements, [after, next]: readonly [keyof Placements, Next]): Recipes =>
   each(KEEPING, name, (kind, choose) => ({
     placement: choose(before),
@@ -91,7 +100,10 @@ const changed = (name: string, before: keyof Placements, [after, next]: readonly
     change: setPlacement(choose(after)),
   }));
 
-/** A paused Deployment, and a StatefulSet below its partition: the old template makes the pods. */
+/**
+ * Paused Deployment, and StatefulSet below its partition, whose pods are created from the old
+ * template.
+ */
 const held = (of: keyof Placements, next: Next, newer: keyof Placements): Recipes => ({
   'paused Deployment': (choose) => ({
     kind: 'Deployment',
@@ -109,14 +121,14 @@ const held = (of: keyof Placements, next: Next, newer: keyof Placements): Recipe
   }),
 });
 
-/** Workloads without pods that are scaled up, resumed or started by hand. */
+/** Workloads without pods, which are scaled up, resumed or started manually. */
 const dormant = (next: Next, ...of: readonly (keyof Placements)[]): Recipes => ({
   ...each(RUNNING, 'stopped', (_kind, choose) => ({ placement: choose(...of), next, ...stopped })),
   ...each(['Job', 'CronJob'], 'suspended', (_kind, choose) => ({ placement: choose(...of), next })),
   'scheduled CronJob': (choose) => ({ kind: 'CronJob', placement: choose(...of), next, fields: { suspend: false } }),
 });
 
-/** A StatefulSet whose first pod is of the old template, which is fine, the second of the new. */
+/** StatefulSet whose first pod has the old, valid template and whose second has the new one. */
 const split = (of: keyof Placements, next: Next): Recipes => ({
   'StatefulSet across its partition': (choose) => ({
     kind: 'StatefulSet',
@@ -131,8 +143,8 @@ const setCronPlacement = (placement: Placement): readonly PatchStep[] =>
   setPlacement(placement).map(({ path, value }) => setField(path.replace('/spec', '/spec/jobTemplate/spec'), value));
 
 /**
- * Pods that nothing makes again, alone and of an operator. A pod that names its node is not told
- * from one that was scheduled there, so theirs do not.
+ * Pods that no controller creates again, standalone or of an operator. They do not set a node name,
+ * because that would be indistinguishable from a scheduled pod.
  */
 const untemplated = (next: Next, of: keyof Placements, runsOutside = false): Recipes =>
   each(['Pod', 'Database'], 'pod', (kind, choose) => {
@@ -147,7 +159,7 @@ const OUTSIDE_NOW: Recipes = {
   ...changed('since moved', 'outside', ['pending', 'Pending']),
   ...held('outside', 'Refused', 'fine'),
   ...untemplated('Refused', 'outside', true),
-  // Its controller names the node of each pod: the bind gate keeps those outside waiting.
+  // Its controller assigns the node of each pod, so pods outside stay pending at the bind gate.
   DaemonSet: () => ({ kind: 'DaemonSet', placement: {}, next: 'Pending', runsOutside: true }),
   'watched Deployment': (choose) => ({
     kind: 'Deployment',
@@ -165,7 +177,7 @@ const REFUSED: Recipes = {
   ...held('lucky', 'Refused', 'fine'),
   ...split('lucky', 'Refused'),
   ...untemplated('Refused', 'lucky'),
-  // Nothing of it runs: the agent has seen the pod that has ended.
+  // No pod of it runs: the agent has seen the finished pod.
   'Job that is run again': (choose) => ({
     kind: 'Job',
     placement: choose('outside'),
@@ -216,7 +228,7 @@ const FINE: Recipes = {
   }),
 };
 
-/** Templates whose pods the webhook changes, as those of workloads that do not run yet. */
+/** Templates of workloads that do not run yet, whose pods the webhook changes. */
 const webhook = (asked: string, next: Next, placement: (choose: Choose) => Placement): Recipes => ({
   ...each(RUNNING, asked, (_kind, choose) => ({ placement: placement(choose), next, labels: { webhook: asked }, ...stopped })),
   ...each(['Job', 'CronJob'], asked, (_kind, choose) => ({ placement: placement(choose), next, labels: { webhook: asked } })),
@@ -227,7 +239,7 @@ const INJECTING: Recipes = {
   'injected CronJob': () => ({ kind: 'CronJob', placement: { nodeSelector: { disk: 'hdd' } }, next: 'Pending', namespace: INJECTED }),
 };
 
-/** Number of workloads of each sort in one cluster. */
+/** Number of workloads of each group of recipes in one cluster. */
 const PLAN: readonly (readonly [sort: string, count: number, recipes: Recipes])[] = [
   ['outside', 28, OUTSIDE_NOW],
   ['refused', 28, REFUSED],
@@ -263,11 +275,13 @@ const generateCluster = (cluster: ClusterName, random: () => number): readonly W
   });
 };
 
-/** Kind of owner of a workload, for people: `Deployment`, `Deployment of an operator`. */
+/**
+ * Returns the kind of a workload's owner, for people: `Deployment`, `Deployment of an operator`.
+ */
 export const ownerKind = ({ kind, isOfOperator }: Workload): string =>
   isOfOperator && kind !== 'Database' ? `${kind} of an operator` : kind;
 
-/** Generates the workloads of all clusters; the same ones for the same seed. */
+/** Generates the workloads of all clusters. The same seed produces the same workloads. */
 export const generateWorkloads = (seed: number): readonly Workload[] => {
   const random = createRandom(seed);
   return CLUSTERS.flatMap((cluster) => generateCluster(cluster, random));

@@ -9,10 +9,10 @@ import { keyOf } from './workload.ts';
 
 const execute = promisify(execFile);
 const FSO = join(import.meta.dirname, '../../hub/cli/main.ts');
-/** A list of a few hundred owners, with their reasons, as text. */
+/** Buffer size for a list of a few hundred owners with their reasons, as text. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** Answers of the hub about the next start: by API, command and report. */
+/** Predictions of the hub about the next start, by API, command and report. */
 export class HubAnswers {
   readonly client: HubClient;
   readonly #env: Readonly<Record<string, string>>;
@@ -22,7 +22,7 @@ export class HubAnswers {
     this.#env = { FSO_SERVER: server, FSO_TOKEN: token };
   }
 
-  /** All owners at risk: of each policy in each cluster those that its agent names. */
+  /** Reads all owners at risk that agents name, for each policy in each cluster. */
   async risks(): Promise<readonly RiskView[]> {
     const risks: RiskView[] = [];
     for (const cluster of CLUSTERS)
@@ -30,7 +30,7 @@ export class HubAnswers {
     return risks;
   }
 
-  /** Runs `fso get risks`. @param filters as options of the command */
+  /** Runs `fso get risks`. @param filters options of the command */
   async getRisks(...filters: readonly string[]): Promise<readonly RiskView[]> {
     return JSON.parse(await this.#fso('get', 'risks', '-o', 'json', ...filters)) as RiskView[];
   }
@@ -46,7 +46,10 @@ export class HubAnswers {
   }
 }
 
-/** `one Deployment team-1/w001`; of pods without a controller their names but for the last part. */
+/**
+ * Returns the key of an owner, `one Deployment team-1/w001`. A pod without a controller has its
+ * name without the last part.
+ */
 export const fleetKey = (of: {
   readonly cluster: string;
   readonly kind: string;

@@ -1,6 +1,6 @@
 /**
- * Compares what the hub says of the next restart, and a plan before the policies were merged, with
- * what a restart of everything brings, on three real clusters with 400 workloads.
+ * Compares the hub's predictions of the next restart, and those of a plan before the policies were
+ * merged, with the result of a restart of everything, on three real clusters with 400 workloads.
  *
  *   npm run test:restart -- [--seed 7]
  */

@@ -3,10 +3,10 @@ import type { KubeClient } from '@fso/shared/kube';
 import { startMutatingWebhook } from '../harness/mutating-webhook.ts';
 
 /**
- * Serves a webhook that places new pods elsewhere where their label `webhook` asks for it: `mend`
- * moves them inside, `spoil` outside, and `strand` to a node that is not there.
+ * Serves a webhook that moves new pods according to their label `webhook`: `mend` moves them
+ * inside, `spoil` outside, and `strand` to a node that does not exist.
  *
- * @returns ends it
+ * @returns function that stops it
  */
 export const startPlacementWebhook = (
   client: KubeClient,

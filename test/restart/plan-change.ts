@@ -6,13 +6,13 @@ import { type Classes, type Comparison, classesOf, missingIn, unique } from './o
 import { CLUSTERS } from './regions.ts';
 import { CHANGED } from './restart-world.ts';
 
-/** Plans that are made until agents have judged everything: a caller has 20 an hour. */
+/** Most plans until agents have judged everything. A caller may request 20 an hour. */
 const MAX_PLANS = 15;
 const AGAIN_MS = 4_000;
-/** Time for which the hub may still learn of the last dry runs, ms. */
+/** Time in ms within which the hub receives the last dry runs. */
 const SETTLE_MS = 120_000;
 
-/** Makes plans of the change until one has judged every owner whole. */
+/** Plans the change repeatedly, until a plan has judged every owner completely. */
 const planWhole = async ({ client }: HubAnswers): Promise<Workloads> => {
   for (let made = 1; ; made += 1) {
     const { workloads } = await client.plan({ files: { ...CHANGED } });
@@ -25,10 +25,10 @@ const planWhole = async ({ client }: HubAnswers): Promise<Workloads> => {
 
 type ClassName = 'outside' | 'refused' | 'pending';
 
-/** A plan of the change: the owners of each class afterwards. */
+/** Plan of the change: the owners of each class afterwards. */
 interface Planned extends Classes {
   readonly outside: readonly string[];
-  /** The counts of the plan beside the owners that it names. */
+  /** Counts of the plan, compared with the owners that it names. */
   readonly counts: Comparison;
 }
 
@@ -37,7 +37,10 @@ const countIn = (cluster: string, ...keys: readonly (readonly string[])[]): numb
 
 const textOf = (cluster: string, refused: number, pending: number): string => `${cluster}: ${refused} refused, ${pending} pending`;
 
-/** Reads what the hub says of the next start, once it has as many owners as the plan began with. */
+/**
+ * Reads the hub's predictions of the next start, once it has as many owners as the plan started
+ * with.
+ */
 const readBefore = async (answers: HubAnswers, clusters: Workloads['clusters']): Promise<Classes> => {
   const read = async (): Promise<Classes> => classesOf(await answers.risks());
   return waitFor(async () => {
@@ -54,8 +57,8 @@ const readBefore = async (answers: HubAnswers, clusters: Workloads['clusters']):
 };
 
 /**
- * Plans the change. The plan names what comes into a class; what was in it before is what the hub
- * says of the next start before the merge.
+ * Plans the change. The plan names the owners that enter a class; the others of the class are those
+ * that the hub predicted before the merge.
  */
 export const planChange = async (answers: HubAnswers): Promise<Planned> => {
   const { clusters } = await planWhole(answers);

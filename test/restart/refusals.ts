@@ -4,7 +4,7 @@ import type { KubeObject } from '@fso/shared/api';
 import { type AuditEvent, readAuditEvents } from '../harness/audit-logs.ts';
 import { ownerOf } from './workload.ts';
 
-/** Records every request for a pod with its body, and every binding. */
+/** Audit policy that records every request for a pod with its body, and every binding. */
 const POLICY = {
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
@@ -16,7 +16,7 @@ const POLICY = {
   ],
 };
 
-/** A request for a pod, with its body. */
+/** Request for a pod, with its body. */
 interface PodEvent extends AuditEvent {
   readonly requestObject?: KubeObject;
   readonly requestReceivedTimestamp?: string;
@@ -27,9 +27,9 @@ interface PodEvent extends AuditEvent {
 interface AuditedPods {
   /** Owners whose pods a lock refused. */
   readonly refused: Set<string>;
-  /** `namespace/name` of pods of which a lock refused the binding. */
+  /** `namespace/name` of pods whose binding a lock refused. */
   readonly unbound: Set<string>;
-  /** Owners whose templates an agent has tried by a dry run. */
+  /** Owners whose templates an agent has tried in a dry run. */
   readonly tried: Set<string>;
 }
 
@@ -37,18 +37,18 @@ const LOCKS = /fso-floor-|validation\.gatekeeper\.sh/;
 
 const isRefused = ({ responseStatus: { code = 0, message = '' } = {} }: PodEvent): boolean => code >= 400 && LOCKS.test(message);
 
-/** Returns what an event says, and of whom; undefined: nothing of a workload. */
+/** Returns the kind of an event, and its owner or pod; undefined if it concerns no workload. */
 const readEvent = (event: PodEvent): readonly [keyof AuditedPods, string] | undefined => {
   const { objectRef: { subresource, namespace = '', name = '' } = {}, requestObject, userAgent = '' } = event;
   const owner = ownerOf({ ...requestObject?.metadata, namespace });
-  // The agent makes no pods: what it asks for are proofs and dry runs of templates.
+  // The agent creates no pods. Its requests are proofs and dry runs of templates.
   if (userAgent.startsWith('fso-agent/')) return owner === undefined ? undefined : ['tried', owner];
   if (!isRefused(event)) return undefined;
   if (subresource === 'binding') return ['unbound', `${namespace}/${name}`];
   return owner === undefined ? undefined : ['refused', owner];
 };
 
-/** The audit log of an API server about its pods. */
+/** Audit log of an API server about its pods. */
 export class PodAudit {
   /** Flags of the API server. */
   readonly apiServerArgs: readonly string[];
@@ -66,7 +66,9 @@ export class PodAudit {
     return new PodAudit(policy, join(folder, `${name}-audit.log`));
   }
 
-  /** Reads who was refused, and tried, since a time. @param began as in `Date#toISOString` */
+  /**
+   * Reads the refused and tried owners since a time. @param began as returned by `Date#toISOString`
+   */
   async read(began: string): Promise<AuditedPods> {
     const audited: AuditedPods = { refused: new Set(), unbound: new Set(), tried: new Set() };
     for await (const event of readAuditEvents(this.#log) as AsyncIterable<PodEvent>) {

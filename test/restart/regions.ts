@@ -3,9 +3,9 @@ import type { KubeClient } from '@fso/shared/kube';
 import { NODE_KIND } from '@fso/shared/kube';
 import type { Placement } from './workload.ts';
 
-/** Regions that the policies allow, by what their nodes are like in every cluster. */
+/** Regions that the policies allow, by the state of their nodes in every cluster. */
 export const INSIDE = { open: 'eu-central-1', tainted: 'eu-west-1', cordoned: 'eu-north-1', empty: 'eu-south-1' } as const;
-/** The region of each cluster that no policy allows. */
+/** Region of each cluster that no policy allows. */
 export const OUTSIDE = { one: 'us-east-1', two: 'ap-south-1', three: 'sa-east-1' } as const;
 export type ClusterName = keyof typeof OUTSIDE;
 export const CLUSTERS = Object.keys(OUTSIDE) as ClusterName[];
@@ -13,7 +13,7 @@ export const CLUSTERS = Object.keys(OUTSIDE) as ClusterName[];
 /** Regions with nodes: two each. */
 export const regionsOf = (cluster: ClusterName): readonly string[] => [INSIDE.open, INSIDE.tainted, INSIDE.cordoned, OUTSIDE[cluster]];
 
-/** Gives the nodes the labels, taints and cordons that the placements speak of. */
+/** Sets the labels, taints and cordons that the placements refer to. */
 export const labelNodes = async (client: KubeClient, cluster: ClusterName, signal: AbortSignal): Promise<void> => {
   const patches: readonly (readonly [node: string, patch: object])[] = [
     [`${INSIDE.open}-a`, { metadata: { labels: { disk: 'ssd', cores: '16' } } }],
@@ -38,7 +38,7 @@ const isIn = (...regions: string[]): Requirement => is(REGION_LABEL, 'In', ...re
 const on = (more: Readonly<Record<string, string>>): Placement => ({ nodeSelector: more });
 const inRegion = (region: string, more: Readonly<Record<string, string>> = {}): Placement => on({ [REGION_LABEL]: region, ...more });
 
-/** Required node affinity: a node must satisfy one of the terms. */
+/** Creates a required node affinity, of which a node must satisfy one term. */
 const requires = (...terms: readonly (readonly Requirement[])[]): Placement => ({
   affinity: {
     nodeAffinity: {
@@ -48,15 +48,15 @@ const requires = (...terms: readonly (readonly Requirement[])[]): Placement => (
 });
 const tolerating = (placement: Placement, toleration: object): Placement => ({ ...placement, tolerations: [toleration] });
 
-/** Placements of templates, by what becomes of their pods once the policies are in force. */
+/** Placements of templates, by the fate of their pods once the policies are in force. */
 export interface Placements {
   /** Pods run outside before the policies, and are refused after. */
   readonly outside: readonly Placement[];
-  /** Pods run inside before the policies by what nodes there are, and are refused after. */
+  /** Pods happen to run inside before the policies, and are refused after. */
   readonly lucky: readonly Placement[];
   /** Pods run anywhere before the policies, and are refused after. */
   readonly unconfined: readonly Placement[];
-  /** Pods are admitted, and no node takes them. */
+  /** Pods are admitted, and no node accepts them. */
   readonly pending: readonly Placement[];
   /** Pods run inside. */
   readonly fine: readonly Placement[];

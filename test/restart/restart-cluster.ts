@@ -18,7 +18,7 @@ const DEFINITIONS: KindDescriptor = {
   plural: 'customresourcedefinitions',
   namespaced: false,
 };
-/** The custom resource of an operator: the highest owner of what it controls. */
+/** Custom resource of an operator, the topmost owner of the objects that it controls. */
 const DATABASES: KindDescriptor = { apiVersion: `${GROUP}/v1`, kind: 'Database', plural: 'databases', namespaced: true };
 
 const DEFINITION = {
@@ -31,14 +31,14 @@ const DEFINITION = {
   },
 } as KubeObject;
 
-/** Whether a pod runs, or has run to its end where it is of a Job, or was found to fit nowhere. */
+/** Whether a pod runs, or has completed if it belongs to a Job, or was found unschedulable. */
 const isSettled = ({ metadata, spec, status }: Pod): boolean => {
   const { phase, conditions = [] } = (status ?? {}) as { phase?: string; conditions?: readonly { type: string; status: string }[] };
   if (spec.nodeName !== undefined) return phase === (metadata.labels?.['owner'] === 'Job' ? 'Succeeded' : 'Running');
   return conditions.some(({ type, status: value }) => type === 'PodScheduled' && value === 'False');
 };
 
-/** A control plane with its share of the workloads. */
+/** Control plane with its share of the workloads. */
 export class RestartCluster {
   readonly name: ClusterName;
   readonly cluster: LocalCluster;
@@ -70,7 +70,7 @@ export class RestartCluster {
     return new RestartCluster({ name, cluster, audit }, workloads, signal);
   }
 
-  /** Creates nodes as the placements expect them, the webhook and all workloads. */
+  /** Prepares the nodes for the placements, and creates the webhook and all workloads. */
   async fill(): Promise<void> {
     const signal = this.#signal;
     await labelNodes(this.client, this.name, signal);
@@ -84,7 +84,7 @@ export class RestartCluster {
     await this.#settled();
   }
 
-  /** Number of pods that run outside, by the key of their owner. */
+  /** Counts the pods that run outside, by the key of their owner. */
   async running(): Promise<ReadonlyMap<string, number>> {
     const nodes = new Map((await this.client.list(NODE_KIND, {}, this.#signal)).map(({ metadata }) => [metadata.name, metadata.labels]));
     const outside = (await this.pods.pods()).filter(
@@ -107,7 +107,7 @@ export class RestartCluster {
     return { ownerReferences: [{ apiVersion, kind, name, uid: object.metadata.uid ?? '', controller: true }] };
   }
 
-  /** Waits until the controllers have made the pods that they should, and each is placed or not. */
+  /** Waits until the controllers have created all pods, and each is scheduled or unschedulable. */
   async #settled(): Promise<void> {
     await waitFor(async () => {
       const pods = await this.pods.pods();

@@ -20,11 +20,11 @@ const filesOf = (allowed: readonly string[]): Readonly<Record<string, string>> =
   [`policies/${WATCHED}.yaml`]: `${policyFile(WATCHED, allowed)}  enforcementAction: warn\n`,
   [`policies/${INJECTED}.yaml`]: `${policyFile(INJECTED, allowed)}  placementInjection: true\n`,
 });
-/** The change: no policy allows the regions outside any more. */
+/** Files after the change: no policy allows the regions outside any more. */
 export const CHANGED = filesOf(Object.values(INSIDE));
 const BEFORE = filesOf([...Object.values(INSIDE), ...Object.values(OUTSIDE)]);
 
-/** Three control planes with workloads, and a hub that governs none of them yet. */
+/** Three control planes with workloads, and a hub that does not govern them yet. */
 export interface RestartWorld {
   readonly clusters: readonly RestartCluster[];
   readonly answers: HubAnswers;
@@ -87,7 +87,10 @@ const openWorld = async (folder: string, workloads: readonly Workload[], cleanUp
   };
 };
 
-/** Opens a world, does something in it, and ends all that was started, whatever happened. */
+/**
+ * Opens a world, runs a function with it, and ends everything that was started, even after an
+ * error.
+ */
 export const withRestartWorld = async <T>(workloads: readonly Workload[], use: (world: RestartWorld) => Promise<T>): Promise<T> => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-restart-'));
   const stop = new AbortController();
@@ -95,7 +98,7 @@ export const withRestartWorld = async <T>(workloads: readonly Workload[], use: (
   try {
     return await use(await openWorld(folder, workloads, (end) => void ends.unshift(end), stop.signal));
   } finally {
-    // The next one is tried all the same.
+    // A failure does not prevent the next clean-up.
     for (const end of ends) await end().catch((error: unknown) => console.error(error));
     stop.abort();
   }

@@ -17,7 +17,7 @@ export interface RestartResult {
 
 type Log = (line: string) => void;
 
-/** Describes how the comparisons differ; empty: they do not. */
+/** Describes the differences in the comparisons; empty if there are none. */
 export const differencesOf = (comparisons: readonly Comparison[], workloads: readonly Workload[]): readonly string[] => {
   const recipes = new Map(workloads.map((each) => [fleetKey(each), each.recipe]));
   const line = (what: string, key: string): string => `${what}: ${key} (${recipes.get(key) ?? 'of no workload'})`;
@@ -27,10 +27,10 @@ export const differencesOf = (comparisons: readonly Comparison[], workloads: rea
   ]);
 };
 
-/** Whether a dry run says something of the pods of a workload. */
+/** Whether a dry run can judge the pods of a workload. */
 const isTried = ({ kind, isRerun }: Workload): boolean => kind !== 'DaemonSet' && !isUntemplated(kind) && !isRerun;
 
-/** Waits until the agents have tried every template that a dry run says something of. */
+/** Waits until the agents have tried every template that a dry run can judge. */
 const untilTried = async (clusters: readonly RestartCluster[], began: string): Promise<void> => {
   for (const { audit, workloads, name } of clusters) {
     const tried = workloads.filter((each) => isTried(each) && !each.isOver && each.namespace !== WATCHED).map(fleetKey);
@@ -43,8 +43,8 @@ const untilTried = async (clusters: readonly RestartCluster[], began: string): P
 };
 
 /**
- * Reads what the hub says once that is what the workloads were made for. Where it never is, what it
- * says last: Kubernetes decides who is wrong.
+ * Reads the hub's predictions once they match the purpose of the workloads. If they never do,
+ * returns the last ones: Kubernetes decides which side is wrong.
  */
 const readSettled = async (answers: HubAnswers, workloads: readonly Workload[], log: Log): Promise<readonly RiskView[]> => {
   const expected = workloads.filter((each) => each.next !== 'None' && !isDaemonSet(each));
@@ -60,16 +60,16 @@ const readSettled = async (answers: HubAnswers, workloads: readonly Workload[], 
     if (differences.length > 0) throw new Error(differences.join('\n'));
     if (unconfirmed.length > 0) throw new Error(`not confirmed: ${unconfirmed.map(fleetKey).join(', ')}`);
   };
-  await waitFor(look, SETTLE_MS).catch((error: unknown) => log(`otherwise than the workloads were made for:\n${messageOf(error)}`));
+  await waitFor(look, SETTLE_MS).catch((error: unknown) => log(`predictions that the workloads were not made for:\n${messageOf(error)}`));
   return risks;
 };
 
-/** Time for which the hub may still learn of the last dry runs, ms. */
+/** Time in ms within which the hub receives the last dry runs. */
 const SETTLE_MS = 120_000;
 
 const textOf = (view: RiskView): string => `${view.risk} ${fleetKey(view)}: ${view.reason}`;
 
-/** Compares what `fso` prints with the API. */
+/** Compares the output of `fso` with the API. */
 const compareCommands = async (answers: HubAnswers, risks: readonly RiskView[]): Promise<readonly Comparison[]> => {
   const [{ cluster, policy } = { cluster: '', policy: '' }] = risks;
   const ofPolicy = risks.filter((each) => each.cluster === cluster && each.policy === policy);
@@ -106,15 +106,15 @@ const readDone = async ({ name, audit, pods }: RestartCluster, began: string) =>
     pending: unschedulable.map(of),
     waiting: Object.entries(waiting).map(([key, count]) => `${of(key)}: ${count}`),
     bound: bound.map(of),
-    // A DaemonSet's pod is its name, a dash and five letters.
+    // The name of a DaemonSet's pod is that of the DaemonSet, a dash and five letters.
     unbound: unique([...unbound].map((pod) => of(`DaemonSet ${pod.slice(0, -6)}`))),
   };
 };
 
 interface Foreseen {
-  /** The next start, as the hub says once the policies are in force. */
+  /** Prediction of the hub once the policies are in force. */
   readonly said: Classes;
-  /** The same, as a plan said before the merge. */
+  /** Prediction of a plan before the merge. */
   readonly planned: Classes;
 }
 
@@ -140,7 +140,7 @@ const compareRestart = async ({ clusters }: RestartWorld, { said, planned }: For
   ] satisfies readonly Comparison[];
 };
 
-/** Compares the number of pods that run outside of their policies. */
+/** Compares the numbers of pods that run outside of their policies. */
 const compareViolations = async ({ clusters, answers }: RestartWorld): Promise<{ owners: readonly string[]; comparison: Comparison }> => {
   const running = await Promise.all(clusters.map(async (cluster) => ({ name: cluster.name, pods: await cluster.running() })));
   const done = running.map(({ name, pods }) => `${name}: ${[...pods.values()].reduce((sum, count) => sum + count, 0)} pods`);
@@ -154,7 +154,7 @@ const compareViolations = async ({ clusters, answers }: RestartWorld): Promise<{
   return { owners: running.flatMap(({ name, pods }) => [...pods.keys()].map((key) => `${name} ${key}`)), comparison };
 };
 
-/** Runs everything in a world of its own. */
+/** Runs everything in a new world. */
 export const restart = (seed: number, log: Log): Promise<RestartResult> => {
   const workloads = generateWorkloads(seed);
   return withRestartWorld(workloads, async (world) => {

@@ -8,7 +8,7 @@ interface WorkloadRef {
   readonly kind: WorkloadKind;
   readonly namespace: string;
   readonly name: string;
-  /** Whether it is a Job that has ended, and is made again at a restart. */
+  /** Whether it is a finished Job that is created again at a restart. */
   readonly isRerun?: boolean;
 }
 
@@ -23,11 +23,11 @@ const isUnschedulable = ({ status }: Pod): boolean => {
 
 /** Outcomes of the pods of a cluster, by owner. */
 export interface PodOutcomes {
-  /** Owners with pods that no node takes. DaemonSets are not among them. */
+  /** Owners with pods that no node accepts, except DaemonSets. */
   readonly unschedulable: readonly string[];
   /** Owners with pods that have a node. */
   readonly bound: readonly string[];
-  /** Pods of each DaemonSet that have no node. */
+  /** Number of pods without a node, by DaemonSet. */
   readonly waiting: Readonly<Record<string, number>>;
 }
 
@@ -55,13 +55,13 @@ export class WorkloadCluster {
     await this.#client.raw({ method: 'PATCH', path, body: steps, contentType: 'application/json-patch+json' }, this.#signal);
   }
 
-  /** The pods of workloads that are not about to go. */
+  /** Returns the pods of workloads that are not being deleted. */
   async pods(): Promise<readonly Pod[]> {
     const pods = await this.#client.list(POD_KIND, { labelSelector: 'owner' }, this.#signal);
     return pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   }
 
-  /** Starts a Job of a CronJob, as `kubectl create job --from` does. */
+  /** Starts a Job of a CronJob, like `kubectl create job --from`. */
   async startJob({ namespace, name }: Pick<WorkloadRef, 'namespace' | 'name'>, suffix: string): Promise<void> {
     const cronJob = await this.#get({ kind: 'CronJob', namespace, name });
     const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'CronJob', name, uid: cronJob.metadata.uid ?? '', controller: true }];
@@ -69,8 +69,9 @@ export class WorkloadCluster {
   }
 
   /**
-   * Deletes every pod, starts every CronJob, and what is scaled to zero or suspended, and makes
-   * again pods without a template and Jobs that have ended; returns once the deleted pods are gone.
+   * Deletes every pod. Starts every CronJob, and all workloads that are scaled to zero or
+   * suspended. Recreates pods without a template and finished Jobs. Returns once the deleted pods
+   * are gone.
    */
   async restart(workloads: readonly WorkloadRef[]): Promise<void> {
     const before = new Set((await this.pods()).map(({ metadata }) => metadata.uid));
@@ -83,7 +84,7 @@ export class WorkloadCluster {
     });
   }
 
-  /** Reads what became of the pods. */
+  /** Reads the outcomes of the pods. */
   async outcomes(): Promise<PodOutcomes> {
     const pods = await this.pods();
     const owners = (is: (pod: Pod) => boolean): readonly string[] =>
@@ -99,7 +100,7 @@ export class WorkloadCluster {
     };
   }
 
-  /** Asks for a pod as its operator does; the audit log says what came of it. */
+  /** Creates a pod like its operator. The audit log records the result. */
   async #createPod(ref: WorkloadRef): Promise<void> {
     const body = this.#bodyOf(ref);
     const next = { ...body, metadata: { ...body.metadata, name: `${ref.name}-2` } };
@@ -108,14 +109,14 @@ export class WorkloadCluster {
         if (!(error instanceof KubeApiError) || error.status !== 403) throw error;
       });
     };
-    // A webhook of a busy machine may take longer than the API server waits.
+    // A webhook on a busy machine may take longer than the API server waits.
     await waitFor(ask);
   }
 
   async #makeAgain(ref: WorkloadRef): Promise<void> {
     const kind = WORKLOAD_KINDS[ref.kind];
     await this.#client.delete(kind, ref, this.#signal);
-    // Until the one before is gone it exists already.
+    // The object exists until the previous one is gone.
     await waitFor(() => this.#client.create(kind, this.#bodyOf(ref), {}, this.#signal));
   }
 

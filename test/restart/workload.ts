@@ -3,7 +3,7 @@ import type { KindDescriptor } from '@fso/shared/kube';
 
 const kind = (apiVersion: string, name: string, plural: string): KindDescriptor => ({ apiVersion, kind: name, plural, namespaced: true });
 
-/** Kinds that owners of pods are shown as. */
+/** Kinds of owners of pods, as shown. */
 export const WORKLOAD_KINDS = {
   Deployment: kind('apps/v1', 'Deployment', 'deployments'),
   StatefulSet: kind('apps/v1', 'StatefulSet', 'statefulsets'),
@@ -13,15 +13,15 @@ export const WORKLOAD_KINDS = {
   CronJob: kind('batch/v1', 'CronJob', 'cronjobs'),
   ReplicationController: kind('v1', 'ReplicationController', 'replicationcontrollers'),
   Pod: kind('v1', 'Pod', 'pods'),
-  /** Pods that an operator makes itself for its custom resource, which is their controller. */
+  /** Pods that an operator creates directly. Its custom resource is their controller. */
   Database: kind('v1', 'Pod', 'pods'),
 } as const;
 export type WorkloadKind = keyof typeof WORKLOAD_KINDS;
 
-/** Whether pods are made one by one, by nobody whose template can be read. */
+/** Whether pods are created one by one, without a readable template. */
 export const isUntemplated = (of: string): of is 'Pod' | 'Database' => of === 'Pod' || of === 'Database';
 
-/** The fields of a pod spec that decide where the pod may run. */
+/** Fields of a pod spec that decide where the pod may run. */
 export interface Placement {
   readonly nodeName?: string;
   readonly nodeSelector?: Readonly<Record<string, string>>;
@@ -29,10 +29,10 @@ export interface Placement {
   readonly tolerations?: readonly object[];
 }
 
-/** Labels of pods that ask the webhook of a test for something. */
+/** Labels of pods that the webhook of a test acts on. */
 export type PodLabels = Readonly<Record<string, string>>;
 
-/** Labels by which {@link ownerOf} knows the pods of a workload. */
+/** Labels that identify the pods of a workload for {@link ownerOf}. */
 const LABELS = { name: 'app', kind: 'owner' } as const;
 
 /** `Deployment finance/web` */
@@ -46,13 +46,13 @@ export const keyOf = ({
   readonly name: string;
 }): string => `${of} ${namespace}/${name}`;
 
-/** The key of the workload that a pod is of; undefined: it is of none. */
+/** Returns the key of a pod's workload; undefined if it has none. */
 export const ownerOf = ({ namespace = '', labels = {} }: Partial<KubeObject['metadata']>): string | undefined => {
   const { [LABELS.kind]: of, [LABELS.name]: name } = labels;
   return of === undefined || name === undefined ? undefined : keyOf({ kind: of, namespace, name });
 };
 
-/** Labels of the pods of a workload. */
+/** Returns the labels of a workload's pods. */
 export const labelsOf = (of: WorkloadKind, name: string): PodLabels => ({ [LABELS.name]: name, [LABELS.kind]: of });
 
 interface Pods {
@@ -61,7 +61,9 @@ interface Pods {
   readonly labels?: PodLabels;
 }
 
-/** The spec of a workload whose pods are placed so: one pod, or none yet of a Job or CronJob. */
+/**
+ * Returns the spec of a workload with this placement: one pod, or none yet for a Job or CronJob.
+ */
 export const specOf = (of: WorkloadKind, { name, placement, labels = {} }: Pods) => {
   const app = { [LABELS.name]: name };
   const pod = { ...placement, containers: [{ name: 'main', image: 'app:1' }] };
@@ -97,10 +99,10 @@ export interface PatchStep {
   readonly value: unknown;
 }
 
-/** Sets a field of an object; what stood there is replaced whole. */
+/** Returns a step that sets a field of an object, and replaces its whole value. */
 export const setField = (path: string, value: unknown): PatchStep => ({ op: 'add', path, value });
 
-/** Gives the next pods of a workload another placement. */
+/** Returns the steps that change the placement of a workload's next pods. */
 export const setPlacement = (placement: Placement): readonly PatchStep[] =>
   (['nodeName', 'nodeSelector', 'affinity', 'tolerations'] as const).map((field) =>
     setField(`/spec/template/spec/${field}`, placement[field] ?? null),

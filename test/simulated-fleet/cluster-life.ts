@@ -37,13 +37,13 @@ import { pick, type SimulatedCluster } from './fleet-files.ts';
 
 const MINUTE_MS = 60_000;
 const CATALOG = indexCatalog(SEED_CATALOG);
-/** Interval of the cells whose clusters have owners at risk. */
+/** Interval of the cells with owners at risk in their clusters. */
 const RISKY_CELL = 12;
 const VERSIONS = ['v1.34.3', 'v1.35.1', 'v1.36.0', 'v1.36.1'];
 
 type Spaces = ReadonlyMap<string, NamespaceInput>;
 
-/** Namespaces with the labels that the agent would write. */
+/** Returns the namespaces with the labels that the agent would write. */
 const planLabels = (governance: Governance, spaces: Spaces, at: Date): [string, NamespaceInput][] =>
   planNamespaces(governance, [...spaces.values()], at).flatMap((action) => {
     if (action.type !== 'apply') return [];
@@ -70,7 +70,7 @@ const tamperingAt = (time: Date): Tampering => ({
   message: 'ValidatingAdmissionPolicyBinding fso-floor-deny was deleted by someone else and put back',
 });
 
-/** @param since time at which they last changed */
+/** @param since time of the last change of the conditions */
 const conditionsOf = (trouble: Trouble, tampering: Tampering | undefined, since: Date): Condition[] => {
   const floor = trouble === 'lockOneFails';
   return [
@@ -86,7 +86,7 @@ const conditionsOf = (trouble: Trouble, tampering: Tampering | undefined, since:
   ].reduce<Condition[]>((all, condition) => setCondition(all, condition, since), []);
 };
 
-/** A node where the catalogue of the release has it. */
+/** Locates a node with the catalogue of the release. */
 const placedNode = ({ metadata: { name, uid, labels } }: Node, provider: string | undefined): PlacedNode => {
   const labelled = labels?.[REGION_LABEL];
   return { name, uid, labelled, zone: undefined, ...judgeNode({ region: labelled }, CATALOG, provider) };
@@ -101,7 +101,7 @@ interface PolicyFindings {
 }
 
 /**
- * A cluster without a control plane: its namespaces, nodes and pods are simulated, and the agent's
+ * Cluster without a control plane. Its namespaces, nodes and pods are simulated, and the agent's
  * own code judges them.
  */
 export class ClusterLife {
@@ -132,7 +132,7 @@ export class ClusterLife {
     const { cluster, trouble, random, now } = options;
     this.#options = options;
     this.#outside = `node-${cluster.geo.outside}`;
-    // In this order: the same seed gives the same cluster.
+    // The order matters: the same seed must produce the same cluster.
     this.#spaces = makeSpaces(random);
     this.#nodes = makeNodes(cluster, this.#outside, random);
     this.#places = new Map([...this.#nodes].map(([name, node]) => [name, placedNode(node, cluster.provider)]));
@@ -170,12 +170,12 @@ export class ClusterLife {
     this.#judge();
   }
 
-  /** Full reports of all policies. */
+  /** Returns the full reports of all policies. */
   reports(): PolicyReport[] {
     return [...this.#reported.values()];
   }
 
-  /** Places of its running pods. */
+  /** Returns the places of its running pods. */
   processing(): ClusterProcessing {
     const governance = this.#governance ?? { policies: new Map() };
     return findProcessing({ governance, podsIn: (namespace) => this.#podsIn(namespace), judgementOf: (name) => this.#places.get(name) });
@@ -185,7 +185,7 @@ export class ClusterLife {
     return this.#pods.filter(({ metadata }) => metadata.namespace === namespace);
   }
 
-  /** State of the cluster that its reports follow from. */
+  /** Returns the state of the cluster on which its reports are based. */
   reported(): ReportedCluster {
     const { trouble, now } = this.#options;
     if (this.#accepted === undefined) throw new Error(`${this.name} has accepted no commit`);
@@ -217,7 +217,7 @@ export class ClusterLife {
     return events;
   }
 
-  /** A time within the last days. */
+  /** Returns a random time within the last days. */
   #past(days: number): Date {
     const { random, now } = this.#options;
     return new Date(now.getTime() - Math.ceil(random() * days * 24 * 60) * MINUTE_MS);
@@ -270,7 +270,7 @@ export class ClusterLife {
   #judgePolicy(policy: PolicyInput, { outcome, locks, violations, risks }: PolicyFindings): void {
     if (outcome === undefined || locks === undefined) return;
     const previous = this.#statuses.get(policy.key);
-    // Objects from before the start of the simulation have a past.
+    // Objects that exist at the start of the simulation get a past.
     const at = previous === undefined ? this.#past(20) : new Date();
     const status = planStatus({ policy, outcome, previous, locks, observed: { violations: violations.count, risks }, now: at });
     const events = planPolicyEvents(previous, status).filter(({ severity }) => previous !== undefined || severity !== 'info');

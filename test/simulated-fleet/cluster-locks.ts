@@ -4,7 +4,7 @@ import { type ListedPolicy, listPolicy, NO_GATEKEEPER } from '@fso/shared/status
 import type { PolicyOutcome } from '../../agent/enforce/types.ts';
 import type { LockFacts, PolicyLocks } from '../../agent/status/locks.ts';
 
-/** The problem of a cluster, apart from its violating pods. */
+/** Problem of a cluster, apart from violating pods. */
 export type Trouble = 'tampered' | 'noGatekeeper' | 'lockOneFails' | 'unproven' | undefined;
 
 const ENFORCED: LockFacts = { state: 'Enforced' };
@@ -12,7 +12,7 @@ const NOT_APPLICABLE: LockFacts = { state: 'NotApplicable' };
 
 const listed = weakMemo((policy: CompiledPolicy): ListedPolicy => listPolicy(policy, ''));
 
-/** Proven state of the locks of a policy in a cluster without troubles. */
+/** Returns the proven state of a policy's locks in a cluster without problems. */
 const wholeLocks = (asked: ListedPolicy['locks'], outcome: PolicyOutcome): PolicyLocks => {
   const lock = (isAsked: boolean): LockFacts => (isAsked && outcome.kind === 'governing' ? ENFORCED : NOT_APPLICABLE);
   const constraintCreated = asked.gatekeeper && outcome.kind !== 'expired';
@@ -22,7 +22,7 @@ const wholeLocks = (asked: ListedPolicy['locks'], outcome: PolicyOutcome): Polic
 interface LockedPolicy {
   readonly asked: ListedPolicy['locks'];
   readonly outcome: PolicyOutcome;
-  /** The first one of the cluster. */
+  /** Whether the policy is the first one of the cluster. */
   readonly isFirst: boolean;
 }
 
@@ -40,7 +40,7 @@ const locksOfOne = (trouble: Trouble, { asked, outcome, isFirst }: LockedPolicy)
   return whole;
 };
 
-/** The locks of the policies of a list, by key. */
+/** Returns the locks of the policies of a list, by key. */
 export const locksOf = (
   trouble: Trouble,
   policies: readonly CompiledPolicy[],

@@ -18,7 +18,7 @@ export const podOf = (namespace: string, name: string, spec: Pod['spec']): Pod =
 
 export type Random = () => number;
 
-/** Makes pods in a few namespaces of a cluster, some of them outside of the allowed regions. */
+/** Creates pods in a few namespaces of a cluster, some of them outside of the allowed regions. */
 export const makePods = (home: string, outside: string, random: Random): Pod[] => {
   const suffix = (): string =>
     Math.floor(random() * 36 ** 5)

@@ -29,10 +29,10 @@ const ownerOf = (kind: OwnerKind, metadata: KubeObject['metadata'], placement: o
 
 const factsOf = ({ metadata: { name, labels = {} } }: Node): NodeFacts => ({ name, region: labels[REGION_LABEL], labels, taints: [] });
 
-/** The name that a controller gave its pod, without its random end. */
+/** Returns the name that a controller gave its pod, without the random suffix. */
 const workloadOf = ({ metadata: { name } }: Pod): string => name.slice(0, name.lastIndexOf('-'));
 
-/** Owners of the pods of a cluster, whose next pods the agent's own code judges. */
+/** Owners of the pods of a cluster. The agent's own code judges their next pods. */
 export class ClusterRisks {
   readonly #finder: RiskFinder;
   readonly #nodes: readonly NodeFacts[];
@@ -53,7 +53,7 @@ export class ClusterRisks {
     }
   }
 
-  /** The risks of each policy that denies. */
+  /** Returns the risks under each denying policy. */
   find(governance: Governance): ReadonlyMap<string, PolicyRisks> {
     const ownersIn = (namespace: string): OwnerSet => this.#owners.get(namespace) ?? NO_OWNERS;
     this.#governance = governance;
@@ -69,7 +69,7 @@ export class ClusterRisks {
     this.#owners.set(namespace, kinds.set(kind, (kinds.get(kind) ?? new Map<string, Owner>()).set(name, owner)));
   }
 
-  /** Answers as an API server with the locks and without webhooks does. */
+  /** Responds like an API server with the locks and without webhooks. */
   #answer(target: string): TemplateAnswer | undefined {
     const [kind = '', namespace = '', name = ''] = target.split('/');
     const template = this.#owners

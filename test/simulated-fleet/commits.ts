@@ -4,7 +4,7 @@ import { decodeFiles } from '@fso/shared/decode';
 type Fleet = ReadonlyMap<string, CompiledCluster>;
 
 /**
- * The policies of each commit for each cluster, as agents would compile them; a request for a
+ * Policies of each commit for each cluster, as agents would compile them. A request for an unknown
  * commit waits until it is known.
  */
 export interface Commits {

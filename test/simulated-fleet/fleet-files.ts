@@ -3,8 +3,8 @@ import { stringify } from 'yaml';
 import { CELLS, GEOS, type Geo, geoOfCell, nameOfCell } from './geography.ts';
 
 /**
- * Files of the repository of the simulated fleet: 500 clusters, 1,000 policies, of which each
- * cluster gets about 40.
+ * Files of the simulated fleet's repository: 500 clusters and 1,000 policies, about 40 of which
+ * apply to each cluster.
  */
 
 export const CLUSTERS = 500;
@@ -29,11 +29,11 @@ export interface SimulatedCluster {
   readonly cell: number;
   readonly geo: Geo;
   readonly regions: readonly string[];
-  /** Provider of its regions; absent: sites of no cloud. */
+  /** Provider of its regions; absent for sites outside of clouds. */
   readonly provider?: string | undefined;
 }
 
-/** Provider of a region; of those that share its name the first one. */
+/** Returns the provider of a region; if several share its name, the first one. */
 const providerOf = (region: string): string | undefined => SEED_CATALOG.regions.find((known) => known.region === region)?.provider;
 
 type Random = () => number;
@@ -66,7 +66,7 @@ const clusterFile = ({ name, cell, geo, regions, provider }: SimulatedCluster, r
     { regions: [...regions], ...(provider === undefined ? {} : { provider }) },
   );
 
-/** Most policies deny. */
+/** Returns the action of a policy. Most policies deny. */
 const actionOf = (random: Random): object => {
   const dice = random();
   if (dice < 0.72) return {};
@@ -78,7 +78,10 @@ const actionOf = (random: Random): object => {
   };
 };
 
-/** Expiry of a policy: of a hundred, two are about to expire and one has expired. */
+/**
+ * Returns the expiry of a policy. Of a hundred policies, two are about to expire and one has
+ * expired.
+ */
 const expiryOf = (random: Random, now: Date): object => {
   const dice = random();
   if (dice >= 0.06) return {};
@@ -103,7 +106,7 @@ export const policyFile = (sketch: PolicySketch, random: Random, now: Date): str
   );
 };
 
-/** Namespace of the n-th policy of a cell; distinct within a cell. */
+/** Returns the namespace of the n-th policy of a cell, unique within the cell. */
 export const namespaceOf = (n: number): string => `${TEAMS[n % TEAMS.length]}-${PARTS[Math.floor(n / TEAMS.length) % PARTS.length]}`;
 
 const regionsFor = (geo: Geo, random: Random): string[] =>
@@ -111,7 +114,7 @@ const regionsFor = (geo: Geo, random: Random): string[] =>
 
 const cellPolicies = (cell: number, random: Random): PolicySketch[] =>
   Array.from({ length: PER_CELL }, (_, index) => {
-    // Each cell starts at another team, so that cells differ.
+    // Each cell starts with another team, so that cells differ.
     const targetNamespace = namespaceOf(index + cell * 7);
     return {
       name: `${targetNamespace}-${nameOfCell(cell)}`,
@@ -148,7 +151,7 @@ export interface FleetFiles {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** @param now expiry dates are around it */
+/** @param now time around which policies expire */
 export const makeFleetFiles = (random: Random, now: Date): FleetFiles => {
   const clusters = makeClusters(random);
   const files: Record<string, string> = {};

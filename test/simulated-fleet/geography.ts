@@ -10,7 +10,7 @@ export interface Geo {
   readonly cells: number;
 }
 
-/** The last one has regions of no cloud. */
+/** Geographies of the fleet. The last one has regions outside of clouds. */
 export const GEOS: readonly Geo[] = [
   {
     name: 'eu',
@@ -46,7 +46,8 @@ export const GEOS: readonly Geo[] = [
 export const CELLS = 40;
 
 /**
- * Clusters of a cell are of one geo and get the same policies. @param cell 0 ≤ cell < {@link CELLS}
+ * Returns the geography of a cell. The clusters of a cell get the same policies. @param cell 0 ≤
+ * cell < {@link CELLS}
  */
 export const geoOfCell = (cell: number): Geo => {
   let first = 0;

@@ -2,7 +2,7 @@ import { shutdownSignal, untilAborted } from '@fso/shared/runtime';
 import { Command } from 'commander';
 import { openSimulatedWorld } from './world.ts';
 
-/** `npm run dashboard:seeded`: a hub with a simulated fleet, to try the dashboard with. */
+/** `npm run dashboard:seeded`: a hub with a simulated fleet, for trying out the dashboard. */
 
 const { seed, port } = new Command('dashboard:seeded')
   .description('A hub with 1,000 policies and 500 clusters with simulated agents, to look at the dashboard at scale.')

@@ -9,19 +9,19 @@ export interface SimulatedAgentOptions {
   readonly agentUrl: string;
   readonly token: string;
   readonly life: ClusterLife;
-  /** Commit that it has when it first connects. */
+  /** Commit that it has before it first connects. */
   readonly holds: string;
-  /** The cluster's share of a commit. */
+  /** Compiles the cluster's part of a commit. */
   readonly compiled: (revision: string) => Promise<CompiledCluster>;
-  /** The reason why it refuses a commit, if it does. */
+  /** Returns the reason for which it refuses a commit, if it does. */
   readonly refuses: (revision: string) => string | undefined;
 }
 
 const RETRY_MS = 300;
 
 /**
- * The network side of an agent over a {@link ClusterLife}: it accepts offers and reports, over the
- * real protocol.
+ * Network side of an agent for a {@link ClusterLife}. It accepts offers and reports, over the real
+ * protocol.
  */
 export class SimulatedAgent {
   readonly #options: SimulatedAgentOptions;
@@ -31,7 +31,7 @@ export class SimulatedAgent {
   #started: boolean = false;
   #wanted: boolean = false;
   #kept: Promise<void> = Promise.resolve();
-  /** Policies that the hub has by name once it has taken the last report. */
+  /** Policies that the hub has by name after the last report. */
   #sent: StatusByName['named'] = new Map();
 
   constructor(options: SimulatedAgentOptions) {
@@ -47,13 +47,13 @@ export class SimulatedAgent {
     return this.#wanted;
   }
 
-  /** Commit that its cluster has and has reported. */
+  /** Commit that its cluster has accepted and reported. */
   get revision(): string {
     return this.#revision;
   }
 
   /**
-   * Connects and reports everything, again after each loss of the hub; resolves once the hub has
+   * Connects and reports everything, also after each loss of the hub. Resolves once the hub has
    * recorded the first report.
    */
   async connect(): Promise<void> {
@@ -64,7 +64,10 @@ export class SimulatedAgent {
     this.#kept = this.#keep(await this.#open());
   }
 
-  /** Starts a pod outside, and reports it. Resolves once the hub has recorded it. */
+  /**
+   * Starts a pod outside of the allowed regions, and reports it. Resolves once the hub has recorded
+   * it.
+   */
   async addViolation(namespace: string, pod: string): Promise<void> {
     const stream = this.#stream;
     if (stream === undefined) throw new Error(`${this.cluster} is not connected`);
@@ -176,7 +179,7 @@ export class SimulatedAgent {
       try {
         await this.#serve(client ?? (await this.#open()));
       } catch {
-        // There is no hub now.
+        // The hub is unreachable.
       }
       if (this.#wanted) await delay(RETRY_MS);
     }

@@ -15,8 +15,8 @@ import { CELLS, nameOfCell } from './geography.ts';
 import { SimulatedAgent } from './simulated-agent.ts';
 
 /**
- * A hub with a thousand policies and five hundred clusters, with simulated agents; the same for the
- * same seed.
+ * Hub with a thousand policies and five hundred clusters with simulated agents. The same seed
+ * produces the same world.
  */
 export interface SimulatedWorld {
   readonly hub: HubProcess;
@@ -53,8 +53,8 @@ const tokenOf = (cluster: string): string => `token-of-${cluster}-0123456789`;
 
 const AT_ONCE = 25;
 /**
- * Clusters of the last cell have never connected; those of the cell before it have, and are
- * disconnected.
+ * Cells of unconnected clusters: those of the last one have never connected, those of the cell
+ * before it are disconnected.
  */
 const NEVER_SEEN = CELLS - 1;
 const GONE = CELLS - 2;
@@ -105,7 +105,7 @@ const allReach = async (agents: readonly SimulatedAgent[], revision: string): Pr
   await until(`the fleet has ${revision}`, everyOne, new AbortController().signal);
 };
 
-/** Resolves when all parts run and all clusters have reported. */
+/** Opens a simulated world. Resolves when all its parts run and all clusters have reported. */
 export const openSimulatedWorld = async (options: SimulatedWorldOptions = {}): Promise<SimulatedWorld> => {
   const { seed = 1, env = {}, apiToken, port, parent = tmpdir(), log = () => undefined } = options;
   const now = new Date();

@@ -9,7 +9,7 @@ import { type GpgHome, openSigningBench, type SigningBench, type SshKey } from '
 export const MINUTE = 60_000;
 export const HOUR: number = 60 * MINUTE;
 
-/** Arguments of git that sign with a key. */
+/** Returns the arguments of git that sign with a key. */
 export const sshSettings = ({ file }: SshKey): string[] => ['-c', 'gpg.format=ssh', '-c', `user.signingKey=${file}`];
 
 export const signersFor = (...keys: readonly (readonly [principal: string, key: SshKey])[]): string =>
@@ -17,15 +17,15 @@ export const signersFor = (...keys: readonly (readonly [principal: string, key: 
 
 export interface Case {
   readonly commit?: string;
-  /** Milliseconds after now. */
+  /** Milliseconds from now to the time of the verification. */
   readonly later?: number;
-  /** The newest signers; default: those of the commit in force. */
+  /** Newest signers; default: those of the commit in force. */
   readonly newest?: SignerFiles;
-  /** Signers that the commit is judged by; default: as well. */
+  /** Signers by which the commit is judged; default: those of the commit in force. */
   readonly signedBy?: SignerFiles;
 }
 
-/** Commits and tags by git, ssh-keygen and gpg, judged as an agent of wave production does. */
+/** Commits and tags of git, ssh-keygen and gpg, judged like by an agent of the wave production. */
 class ApprovalBench {
   readonly repository: ObjectRepository = makeObjectRepository();
   readonly #keys: SigningBench = openSigningBench();
@@ -37,11 +37,11 @@ class ApprovalBench {
   readonly dan: SshKey = this.#key('dan');
   readonly forge: SshKey = this.#key('forge');
   readonly home: GpgHome = this.#keys.gpgHome('approvers');
-  /** Fingerprints of OpenPGP primary keys: of Ana, and of Gil. */
+  /** Fingerprints of the OpenPGP primary keys of Ana and Gil. */
   readonly anaPgp: string = this.home.generate('ana', 'ed25519');
   readonly gil: string = this.home.generate('gil', 'ed25519');
   readonly files: SignerFiles;
-  /** A commit of Ana. */
+  /** Commit of Ana. */
   readonly revision: string;
 
   constructor() {
@@ -83,7 +83,10 @@ class ApprovalBench {
     return this.tag(sshSettings(key), approvalTag(this.revision, 'production') + suffix);
   }
 
-  /** @returns number of missing approvals, and the problems of the tags; empty: it is approved */
+  /**
+   * @returns number of missing approvals, and the problems of the tags; empty if the commit is
+   * approved
+   */
   async judge(tags: readonly Uint8Array[], { commit = this.revision, later = 0, newest = this.files, signedBy }: Case = {}) {
     const strategy: RolloutStrategySpec = {
       waves: [{ name: 'production', clusterSelector: {}, approval: 'Required' }],

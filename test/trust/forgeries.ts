@@ -6,12 +6,12 @@ import { createAuthority } from '../../hub/identity/index.ts';
 import { createCa, issue, type KeyPair, newSerial, SERIAL_NUMBER } from '../../hub/identity/x509.ts';
 import { type Credential, caOf } from '../harness/enrolment-client.ts';
 
-/** Forged certificates, each with its key. */
+/** Forged certificates with their keys. */
 
 const HOUR_MS = 3600 * 1000;
 const ALIKE: readonly string[] = [
   'eu-1\u0000',
-  // As node:crypto writes several names, and one that has such characters.
+  // Several names as node:crypto formats them, and a name with such characters.
   'eu-1, URI:fso://cluster/eu-1',
   '"eu-1"',
   'eu-1/',
@@ -41,7 +41,7 @@ interface Claim {
   readonly lifetime?: { readonly notBefore: Date; readonly notAfter: Date };
 }
 
-/** A certificate of this CA with any claims. */
+/** Issues a certificate of a CA with any claims. */
 export const forge = async (ca: KeyPair, { names, generation, usage = 'clientAuth', lifetime = validity() }: Claim): Promise<KeyPair> => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const cert = await issue(ca, {
@@ -64,8 +64,8 @@ export const forgeAlone = async (claim: Claim): Promise<KeyPair & { readonly ca:
 const uri = (value: string) => ({ type: 'url' as const, value });
 
 /**
- * Certificates of an attacker with the hub's own CA, or of another CA with its name: by
- * description.
+ * Returns certificates of an attacker, by description: from the hub's own CA, or from another CA
+ * with its name.
  */
 export const forgeries = async (dataDir: string, victim: string, generation: number): Promise<ReadonlyMap<string, Credential>> => {
   const ca = caOf(dataDir);

@@ -16,24 +16,21 @@ import { never, waitFor } from '../harness/waiting.ts';
 import { openSigningBench, type SigningBench, type SshKey } from './signing-bench.ts';
 
 /**
- * Memory that the chart gives an agent: `resources.limits.memory`, of which V8 takes about half for
- * its heap.
+ * Memory of an agent in the chart: `resources.limits.memory`, about half of which V8 uses for its
+ * heap.
  */
 export const CHART = { memoryMb: 512, heapMb: 256 };
 
-/** A commit with these files would let finance out of the EU. */
+/** Files of a commit that would let finance out of the EU. */
 export const weaker = { 'policies/finance.yaml': policyFile('finance', ['us-east-1']) };
 
 export const idOf = (text: string): string => objectId('blob', Buffer.from(text));
 
-/**
- * A real agent whose hub does what a test says, and the repository of commits that people have
- * signed, or not.
- */
+/** Real agent with a hub that a test controls, and a repository of signed and unsigned commits. */
 class MaliciousHubHarness {
   readonly folder = mkdtempSync(join(tmpdir(), 'fso-malicious-'));
   readonly #cleanups: (() => unknown)[] = [];
-  /** Ana signs, Bob and Eve do not count. */
+  /** Key of Ana, who is a signer. Bob and Eve are not. */
   ana: SshKey | undefined;
   bob: SshKey | undefined;
   eve: SshKey | undefined;
@@ -43,7 +40,7 @@ class MaliciousHubHarness {
   agent!: AgentProcess;
   keys!: SigningBench;
   repository!: ObjectRepository;
-  /** The revision that the agent last accepted. */
+  /** Revision that the agent last accepted. */
   head = '';
   #notes = 0;
 
@@ -76,7 +73,7 @@ class MaliciousHubHarness {
     await this.acked(this.head);
   }
 
-  /** Runs at the end, the last one first. */
+  /** Registers a clean-up, which runs at the end, the last one first. */
   cleanUp(cleanup: () => unknown): void {
     this.#cleanups.push(cleanup);
   }
@@ -85,7 +82,7 @@ class MaliciousHubHarness {
     for (const cleanup of this.#cleanups.reverse()) await cleanup();
   }
 
-  /** @param key null: commits are not signed */
+  /** @param key key that signs the next commits; null for unsigned ones */
   signAs(key: SshKey | null | undefined): void {
     this.repository.git('config', 'gpg.format', 'ssh');
     this.repository.git('config', 'user.signingKey', key?.file ?? '');
@@ -109,7 +106,7 @@ class MaliciousHubHarness {
     return waitFor(() => expect(this.hub.got('ack').map((ack) => ack.revision)).toContain(revision));
   }
 
-  /** All objects in the cluster that follow from the commit in force. */
+  /** Returns all objects in the cluster that follow from the commit in force. */
   async standing() {
     const signal = never;
     const policies = await this.client.list(SOVEREIGN_POLICY_KIND, { namespace: SYSTEM_NAMESPACE }, signal);
@@ -152,7 +149,7 @@ class MaliciousHubHarness {
     return id;
   }
 
-  /** A full offer: an agent that missed objects keeps none of them. */
+  /** Returns a full offer, since an agent that misses objects keeps none of them. */
   offerOf(revision: string): Promise<WholeOffer> {
     return this.repository.offer(revision, null, this.head);
   }

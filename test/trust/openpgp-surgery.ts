@@ -1,4 +1,4 @@
-/** Parses OpenPGP data and assembles it with changes; independent of the code under test. */
+/** Parses OpenPGP data and reassembles it with changes. Independent of the code under test. */
 
 export interface PgpPacket {
   readonly tag: number;
@@ -11,8 +11,9 @@ interface Part {
 }
 
 /**
- * Reads a length in gpg's own output, which has no partial lengths. @returns length and offset of
- * the body
+ * Reads a length in gpg's output, which has no partial lengths.
+ *
+ * @returns length and offset of the body
  */
 const lengthAt = (bytes: Buffer, at: number): { length: number; start: number } => {
   const header = bytes[at] ?? 0;
@@ -26,7 +27,7 @@ const lengthAt = (bytes: Buffer, at: number): { length: number; start: number } 
   return { length: bytes.readUInt32BE(at + 2), start: at + 6 };
 };
 
-/** The packets of an armoured block. */
+/** Reads the packets of an armoured block. */
 export const readBlock = (armored: string): PgpPacket[] => {
   const base64 = armored.slice(armored.indexOf('\n\n') + 2).replace(/\n=[^\n]{4}\n[\s\S]*/, '');
   const bytes = Buffer.from(base64, 'base64');
@@ -40,7 +41,7 @@ export const readBlock = (armored: string): PgpPacket[] => {
   return packets;
 };
 
-/** Armoured without a checksum, which is optional. */
+/** Writes packets as an armoured block, without the optional checksum. */
 export const writeBlock = (kind: 'SIGNATURE' | 'PUBLIC KEY BLOCK', packets: readonly PgpPacket[]): string => {
   const bytes = packets.map(({ tag, body }) => {
     const header = Buffer.alloc(6);
@@ -56,7 +57,7 @@ export const writeBlock = (kind: 'SIGNATURE' | 'PUBLIC KEY BLOCK', packets: read
   return `-----BEGIN PGP ${kind}-----\n\n${lines.join('\n')}\n-----END PGP ${kind}-----\n`;
 };
 
-/** A length and the number of its own bytes. */
+/** Reads a length, and the number of its own bytes. */
 const partLength = (bytes: Buffer, at: number): readonly [length: number, size: number] => {
   const first = bytes[at] ?? 0;
   if (first < 192) return [first, 1];
@@ -84,7 +85,7 @@ const writePart = ({ type, body }: Part): Buffer => {
 };
 
 /**
- * Changes, keeps (true) or drops (false) the unprotected part of a signature packet; other packets
+ * Changes, keeps (true) or drops (false) the unhashed part of a signature packet. Other packets
  * stay unchanged.
  */
 export const mapUnhashed = (packet: PgpPacket, change: (part: Part) => Part | boolean): PgpPacket => {

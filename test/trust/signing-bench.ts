@@ -22,25 +22,25 @@ export interface SshKey {
   readonly line: string;
 }
 
-/** Keys and commits of the real programs: git, ssh-keygen, gpg. */
+/** Keys and commits, created by the real programs: git, ssh-keygen and gpg. */
 export interface SigningBench {
   readonly folder: string;
-  /** A raw commit object, stored in the repository. @returns its id */
+  /** Stores a raw commit object in the repository. @returns its id */
   commit(options: CommitOptions): string;
-  /** A commit that git itself creates and signs. @param settings of `git -c` */
+  /** Creates a commit with git, which also signs it. @param settings settings for `git -c` */
   commitByGit(settings: readonly string[]): string;
   raw(id: string): Buffer;
-  /** @param allowed an allowed signers file */
+  /** @param allowed content of an allowed signers file */
   gitAcceptsSsh(id: string, allowed: string): boolean;
-  /** @param keyring armoured keys, imported into a separate home */
+  /** @param keyring armoured keys, which are imported into a separate home */
   gitAcceptsPgp(id: string, keyring: string): boolean;
   /** Whether `ssh-keygen -Y verify` accepts a commit's signature in the name of a principal. */
   sshKeygenAccepts(id: string, allowed: string, principal: string): boolean;
   sshKey(name: string, ...args: readonly string[]): SshKey;
   signSsh(key: SshKey, ...args: readonly string[]): Sign;
-  /** A home folder of gpg with its own keys. */
+  /** Creates a home folder of gpg with its own keys. */
   gpgHome(name: string): GpgHome;
-  /** A program for `gpg.program` that signs with the keys of a home. */
+  /** Creates a program for `gpg.program` that signs with the keys of a home. */
   gpgProgram(home: GpgHome): string;
   close(): void;
 }
@@ -51,9 +51,9 @@ export interface GpgHome {
   generate(name: string, algorithm: string, ...rest: readonly string[]): string;
   sign(key: string, ...args: readonly string[]): Sign;
   export(...keys: readonly string[]): string;
-  /** Fingerprints of a key and its subkeys. */
+  /** Returns the fingerprints of a key and its subkeys. */
   fingerprints(key: string): readonly string[];
-  /** Answers to the questions of `gpg --edit-key`. */
+  /** Edits a key. @param answers answers to the prompts of `gpg --edit-key` */
   edit(key: string, answers: readonly string[]): void;
   revoke(key: string): void;
   readonly home: string;
@@ -62,18 +62,18 @@ export interface GpgHome {
 export const NOW_SECONDS: number = Math.floor(Date.now() / 1000);
 const DAY = 86_400;
 export const daysAgo = (days: number): number => NOW_SECONDS - days * DAY;
-/** `YYYYMMDDHHMMSSZ`, as in allowed signers. */
+/** Formats a time as in allowed signers: `YYYYMMDDHHMMSSZ`. */
 export const sshTime = (seconds: number): string => new Date(seconds * 1000).toISOString().replace(/[-:T]|\.000/g, '');
-/** Format of `gpg --faked-system-time`. */
+/** Formats a time for `gpg --faked-system-time`. */
 export const gpgTime = (seconds: number): string => `${new Date(seconds * 1000).toISOString().replace(/[-:]|\.000Z/g, '')}!`;
 
-/** Puts a signature into a commit as git does: before the empty line. */
+/** Puts a signature into a commit like git: before the empty line. */
 export const withSignature = (payload: string, signature: string): string => {
   const end = payload.indexOf('\n\n');
   return `${payload.slice(0, end)}\ngpgsig ${signature.trimEnd().replaceAll('\n', '\n ')}${payload.slice(end)}`;
 };
 
-/** Makes a home folder of gpg. */
+/** Creates a home folder of gpg. */
 const makeGpgHome = (name: string, env: NodeJS.ProcessEnv): GpgHome => {
   const home = mkdtempSync(join(tmpdir(), `fso-${name}-`));
   chmodSync(home, 0o700);
@@ -111,7 +111,7 @@ const makeGpgHome = (name: string, env: NodeJS.ProcessEnv): GpgHome => {
   };
 };
 
-/** Environment of programs that know one author, and no settings of this machine. */
+/** Returns an environment with one author and without the settings of this machine. */
 const environmentIn = (home: string): NodeJS.ProcessEnv => {
   const who = (role: string) => ({ [`GIT_${role}_NAME`]: 'Ana', [`GIT_${role}_EMAIL`]: 'ana@example.org' });
   const { PATH } = process.env;
@@ -201,7 +201,9 @@ export const openSigningBench = (): SigningBench => {
   return bench;
 };
 
-/** `ok`, the code of a refusal, or `signers` if the signers' files themselves are refused. */
+/**
+ * Returns `ok`, the code of a refusal, or `signers` if the signers' files themselves are refused.
+ */
 export const ourVerdict = (raw: Buffer, files: SignerFiles, now = new Date()): string => {
   try {
     verifyCommit(raw, parseSigners(files), now);

@@ -2,8 +2,8 @@ import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:cryp
 import type { Sign } from './signing-bench.ts';
 
 /**
- * SSH signatures that `ssh-keygen -Y sign` does not make, written by hand (OpenSSH, PROTOCOL.sshsig
- * and PROTOCOL.u2f).
+ * SSH signatures that `ssh-keygen -Y sign` does not create, assembled manually (OpenSSH,
+ * PROTOCOL.sshsig and PROTOCOL.u2f).
  */
 
 const sshString = (content: Uint8Array | string): Buffer => {
@@ -13,7 +13,7 @@ const sshString = (content: Uint8Array | string): Buffer => {
   return Buffer.concat([length, bytes]);
 };
 const sha256 = (bytes: Uint8Array | string): Buffer => createHash('sha256').update(bytes).digest();
-/** A positive number in the encoding of SSH. */
+/** Encodes a positive number for SSH. */
 const mpint = (bytes: Buffer): Buffer => {
   const start = bytes.findIndex((byte) => byte !== 0);
   const short = bytes.subarray(start < 0 ? bytes.length : start);
@@ -25,7 +25,7 @@ const APPLICATION = 'ssh:';
 interface ForgedKey {
   readonly privateKey: KeyObject;
   readonly blob: Buffer;
-  /** The inner signature over the signed data of SSHSIG. */
+  /** Creates the inner signature over the signed data of SSHSIG. */
   readonly sign: (data: Buffer) => Buffer;
   /** Public key as in an allowed signers file. */
   readonly line: string;
@@ -37,7 +37,7 @@ const jwkOf = (key: KeyObject) => {
 };
 const lineOf = (type: string, blob: Buffer): string => `${type} ${blob.toString('base64')}`;
 
-/** @param flags 1: a person touched the token */
+/** @param flags 1 if a user touched the token */
 const inToken = (data: Buffer, flags: number) => {
   const counter = Buffer.from([0, 0, 0, 7]);
   const rest = Buffer.concat([Buffer.from([flags]), counter]);
@@ -92,7 +92,7 @@ export const ed25519Key = (): ForgedKey => {
 export interface Envelope {
   readonly reserved?: string;
   readonly hash?: string;
-  /** Bytes after all other fields. */
+  /** Bytes appended after all fields. */
   readonly tail?: Buffer;
 }
 

@@ -1,4 +1,4 @@
-// The X.509 library finds its algorithms by decorators, which need this first.
+// The X.509 library needs this import first: it registers algorithms with decorators.
 import 'reflect-metadata';
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, type webcrypto } from 'node:crypto';
 import {
@@ -17,10 +17,10 @@ import {
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const VALID_MS = 365 * 24 * 3600 * 1000;
-// A clock that is a little behind must not refuse a certificate made a moment ago.
+// A clock that is slightly behind must not refuse a new certificate.
 const BACKDATE_MS = 3600 * 1000;
 
-/** A certificate and its key, PEM. */
+/** Certificate and its key, PEM. */
 export interface KeyPair {
   readonly certificate: string;
   readonly key: string;
@@ -37,16 +37,16 @@ const pairOf = (certificate: X509Certificate, key: KeyObject): KeyPair => ({
   key: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
 });
 
-/** Serial number and time of a new certificate. */
+/** Serial number and validity of a new certificate. */
 const header = () => ({
-  // Positive and without a leading zero, as RFC 5280 4.1.2.2 wants it.
+  // Positive and without a leading zero, as RFC 5280 4.1.2.2 requires.
   serialNumber: `40${randomBytes(15).toString('hex')}`,
   notBefore: new Date(Date.now() - BACKDATE_MS),
   notAfter: new Date(Date.now() + VALID_MS),
   signingAlgorithm: ALGORITHM,
 });
 
-/** A key pair for ServiceAccount tokens: PKCS#8 and SPKI. */
+/** Creates a key pair for ServiceAccount tokens, in PKCS#8 and SPKI. */
 export const createSigningKeys = (): { privateKey: string; publicKey: string } =>
   generateKeyPairSync('ec', {
     namedCurve: 'prime256v1',
@@ -54,7 +54,7 @@ export const createSigningKeys = (): { privateKey: string; publicKey: string } =
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });
 
-/** Creates a CA with a key of its own. */
+/** Creates a CA with a new key. */
 export async function createAuthority(commonName: string): Promise<KeyPair> {
   const { privateKey, publicKey } = newKeys();
   const name = new Name([{ CN: [commonName] }]);
@@ -75,9 +75,9 @@ export async function createAuthority(commonName: string): Promise<KeyPair> {
 /** Subject and names of a certificate to issue. */
 export interface CertificateRequest {
   readonly commonName: string;
-  /** Kubernetes takes organizations as groups. */
+  /** Organizations, which Kubernetes uses as groups. */
   readonly organizations?: readonly string[];
-  /** Names for which a server answers; absent = a client's certificate only. */
+  /** Names of a server; absent for a client certificate. */
   readonly serverNames?: { readonly dns: readonly string[]; readonly ip: readonly string[] };
 }
 

@@ -2,7 +2,7 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { parse, stringify } from 'yaml';
 import type { KeyPair } from './certificates.ts';
 
-/** Address of an API server, and the certificate to show there. */
+/** Address of an API server, and the client certificate for it. */
 export interface ClientCredentials {
   readonly server: string;
   /** CA that signed the server's certificate, PEM. */
@@ -23,7 +23,7 @@ export interface KubeconfigOptions {
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const text = (encoded: string | undefined): string => Buffer.from(encoded ?? '', 'base64').toString();
 
-/** A kubeconfig that needs no other file and verifies the server. */
+/** Formats a kubeconfig that needs no other file and verifies the server. */
 export function renderKubeconfig(options: KubeconfigOptions): string {
   const config = {
     apiVersion: 'v1',
@@ -38,14 +38,14 @@ export function renderKubeconfig(options: KubeconfigOptions): string {
     contexts: [{ name: options.cluster, context: { cluster: options.cluster, user: options.user } }],
     'current-context': options.cluster,
   };
-  // Kubernetes reads YAML 1.1, to which a bare `off` is false.
+  // Kubernetes reads YAML 1.1, where an unquoted `off` is false.
   return stringify(config, { version: '1.1' });
 }
 
-/** Writes a kubeconfig that only its owner may read, as it holds a key. */
+/** Writes a kubeconfig that only its owner can read, because it contains a key. */
 export function writeKubeconfig(file: string, options: KubeconfigOptions): void {
   writeFileSync(file, renderKubeconfig(options), { mode: 0o600 });
-  // The mode above counts only for a new file.
+  // The mode above only applies to a new file.
   chmodSync(file, 0o600);
 }
 
@@ -55,8 +55,8 @@ interface KubeconfigFile {
 }
 
 /**
- * Reads a kubeconfig with one cluster and one user that signs in by certificate, as written above
- * and by kind.
+ * Reads a kubeconfig with one cluster and one user with a client certificate, as written above and
+ * by kind.
  */
 export function readKubeconfig(file: string): ClientCredentials {
   const config = parse(readFileSync(file, 'utf8')) as KubeconfigFile;

@@ -5,12 +5,12 @@ import { type CertificateRequest, createAuthority, createSigningKeys, issueCerti
 import { writeKubeconfig } from './kubeconfig.ts';
 
 const LOCALHOST = { dns: ['localhost'], ip: ['127.0.0.1'] };
-/** First address of the service range, at which pods call the API server. */
+/** Names of the API server. Pods call it at the first address of the service range. */
 const API_SERVER_NAMES = {
   dns: ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc'],
   ip: ['127.0.0.1', '10.96.0.1'],
 };
-// Written when everything else is: a folder without it is of a start that was cut off.
+// Written last: a folder without this file is from an interrupted start.
 const SEAL = 'complete';
 
 /** User name of Gatekeeper at the API server. */
@@ -18,27 +18,27 @@ export const GATEKEEPER_USER = 'system:serviceaccount:gatekeeper-system:gatekeep
 /** User name of kwok at the API server. */
 export const KWOK_USER = 'system:kwok-controller';
 
-/** Pair with which the API server asks a kubelet, where the cluster has one. */
+/** Name of the key pair with which the API server connects to kubelets, if the cluster has any. */
 const KUBELET_CLIENT = 'apiserver-kubelet-client';
 
 const certificateFile = (pki: string, name: string): string => join(pki, `${name}.crt`);
 const keyFile = (pki: string, name: string): string => join(pki, `${name}.key`);
 
-/** Writes a certificate and its key, which only the user can read. */
+/** Writes a certificate, and its key, which only the user can read. */
 export function writePair(pki: string, name: string, pair: KeyPair): void {
   writeFileSync(certificateFile(pki, name), pair.certificate);
   writeFileSync(keyFile(pki, name), pair.key, { mode: 0o600 });
 }
 
-/** Reads a certificate and its key. @throws where one is not there */
+/** Reads a certificate and its key. @throws Error if a file is missing */
 export const readPair = (pki: string, name: string): KeyPair => ({
   certificate: readFileSync(certificateFile(pki, name), 'utf8'),
   key: readFileSync(keyFile(pki, name), 'utf8'),
 });
 
 /**
- * Flags of the API server for clusters with kubelets, which it calls at their addresses: for logs
- * and terminals of pods.
+ * Flags of the API server for clusters with kubelets, which it calls for logs and terminals of
+ * pods.
  */
 export const kubeletClientArgs = ({ pki }: ClusterPaths): readonly string[] => [
   `--kubelet-client-certificate=${certificateFile(pki, KUBELET_CLIENT)}`,
@@ -62,11 +62,11 @@ export async function writeUserKubeconfig(
   writeKubeconfig(file, { cluster: state.name, user, server: serverUrl(state), authority: authority.certificate, client });
 }
 
-/** Users of the cluster's own programs: kubeconfig name → who they are. */
+/** Users of the cluster's own programs, by name of their kubeconfig. */
 const PROGRAM_USERS: Readonly<Record<string, CertificateRequest>> = {
   'controller-manager': { commonName: 'system:kube-controller-manager' },
   scheduler: { commonName: 'system:kube-scheduler' },
-  // Under the name of its ServiceAccount, so that it has the rights of its manifest and no more.
+  // The name of its ServiceAccount gives Gatekeeper only the rights of its manifest.
   gatekeeper: {
     commonName: GATEKEEPER_USER,
     organizations: ['system:serviceaccounts', 'system:serviceaccounts:gatekeeper-system'],
@@ -81,8 +81,8 @@ export const webhookCertificates = (paths: ClusterPaths): string => join(paths.p
 export const programKubeconfig = (paths: ClusterPaths, program: string): string => join(paths.pki, `${program}.kubeconfig`);
 
 /**
- * Makes all keys and certificates of a cluster, once. etcd trusts a CA of its own: a user's
- * certificate opens no store.
+ * Creates all keys and certificates of a cluster, once. etcd has its own CA, so that a user's
+ * certificate does not give access to it.
  */
 export async function ensurePki(paths: ClusterPaths, state: ClusterState): Promise<void> {
   const { pki } = paths;

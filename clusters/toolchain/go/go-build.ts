@@ -4,10 +4,10 @@ import { buildFlags } from '../cache.ts';
 import { filesOf, type ToolModule } from '../modules.ts';
 import { type Environment, go, isPackageLine } from './go.ts';
 
-/** Units of a link, which takes as long as this many packages. */
+/** Units of work of a link, which takes as long as compiling this many packages. */
 const LINK_UNITS = 40;
 
-/** Environment of a build, and what is notified of its progress. */
+/** Environment of a build, and the receiver of its progress. */
 export interface BuildOptions {
   readonly env: Environment;
   /** Receives the number of packages compiled since the last call. */
@@ -15,8 +15,8 @@ export interface BuildOptions {
 }
 
 /**
- * Units of work for a module: packages that Go's build cache lacks, and the link. Fetches the
- * sources.
+ * Counts the units of work for a module: packages that Go's build cache lacks, and the link.
+ * Fetches the sources.
  */
 export async function buildUnits(module: ToolModule, env: Environment, signal: AbortSignal): Promise<number> {
   if (module.package === undefined) return 1;
@@ -37,7 +37,7 @@ async function buildProgram(module: ToolModule, dir: string, options: BuildOptio
   if (others.length > 0) for (const link of module.programs) symlinkSync(program, join(dir, link));
 }
 
-/** Copies the wanted files of the upstream's module, which Go verifies by its checksum. */
+/** Copies the required files of the upstream's module, which Go verifies by its checksum. */
 async function copyFiles(module: ToolModule, dir: string, env: Environment, signal: AbortSignal): Promise<void> {
   const files = Object.entries(filesOf(module));
   if (files.length === 0) return;
@@ -50,9 +50,7 @@ async function copyFiles(module: ToolModule, dir: string, env: Environment, sign
   }
 }
 
-/**
- * Builds the program of a module into a folder, and copies the wanted files of its upstream to it.
- */
+/** Builds the program of a module into a folder, and copies the required files of its upstream. */
 export async function buildTool(module: ToolModule, dir: string, options: BuildOptions, signal: AbortSignal): Promise<void> {
   await buildProgram(module, dir, options, signal);
   await copyFiles(module, dir, options.env, signal);

@@ -31,9 +31,10 @@ export function atLeast(version: string, wanted: string): boolean {
 }
 
 /**
- * Compares a Go installation with what a module needs.
+ * Checks a Go installation against the requirement of a module.
  *
- * @returns the problem of a Go installation for a go.mod that requires `wanted`; undefined: none
+ * @returns the problem of a Go installation for a go.mod that requires `wanted`; undefined if there
+ * is none
  */
 export function goProblem(version: string, toolchain: string, wanted: string): string | undefined {
   if (atLeast(version, wanted)) return undefined;
@@ -44,14 +45,14 @@ export function goProblem(version: string, toolchain: string, wanted: string): s
 const HOW_TO = 'Install it from https://go.dev/dl/ and put its bin folder on PATH, or use --provider kind where Docker runs.';
 
 /**
- * Requires a Go that can build modules.
+ * Checks that a suitable Go is installed.
  *
- * @throws CommandError with a remedy when no Go can build for `wanted`
+ * @throws CommandError with a remedy if no Go can build for `wanted`
  */
 export async function assertGo(wanted: string, env: Environment): Promise<void> {
   let answer: { stdout: string };
   try {
-    // Away from any go.mod, which could make Go switch its toolchain for this call.
+    // Outside of any go.mod, which could make Go switch its toolchain for this call.
     answer = await run('go', ['env', 'GOVERSION', 'GOTOOLCHAIN'], { env: { ...env }, cwd: tmpdir() });
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -65,7 +66,7 @@ export async function assertGo(wanted: string, env: Environment): Promise<void> 
 
 const environment = (env: Environment): Environment => ({ ...env, GOWORK: 'off', CGO_ENABLED: '0', GOFLAGS: '-mod=readonly' });
 
-/** Run of the command `go` in the folder of a module. */
+/** Invocation of `go` in the folder of a module. */
 export interface GoRun {
   /** Folder of a go.mod. */
   readonly dir: string;
@@ -76,8 +77,8 @@ export interface GoRun {
 }
 
 /**
- * Whether a line of a build counts as progress. `go build -v` names each package when it compiles
- * it: an import path alone on its line.
+ * Whether a line of a build counts as progress. `go build -v` prints the import path of each
+ * package that it compiles on a line of its own.
  */
 export const isPackageLine = (line: string): boolean => /^[\w.~/+-]+$/.test(line);
 

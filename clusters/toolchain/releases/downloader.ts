@@ -7,21 +7,27 @@ import type { Environment } from '../go/go.ts';
 
 const STALL_MS = 30_000;
 const PROBE_MS = 3000;
-/** Larger than any release: an endless response does not fill the disk. */
+/**
+ * Upper bound of a download, larger than any release, so that an endless response does not fill the
+ * disk.
+ */
 const LARGEST_BYTES = 1024 ** 3;
 const LARGEST_DOCUMENT_BYTES = 4 * 1024 ** 2;
 
-/** Answer to a download, whose body is read in pieces. */
+/** Response to a download, whose body is read in chunks. */
 export interface Answer {
   readonly status: number;
   header(name: string): string | undefined;
-  /** Rejects when nothing arrives for a while, and when it is larger than any release. */
+  /**
+   * Body of the response. Rejects if nothing arrives for a while, or if it is larger than any
+   * release.
+   */
   readonly body: AsyncIterable<Uint8Array>;
   /** Discards the body. */
   discard(): Promise<void>;
 }
 
-/** Receives the numbers of expected and of arrived bytes. */
+/** Receives the numbers of expected and received bytes. */
 export interface ByteCounter {
   expect(bytes: number): void;
   arrived(bytes: number): void;
@@ -42,16 +48,16 @@ const causeOf = (error: unknown): string => {
   return cause instanceof Error && cause.message ? `${message} (${cause.message})` : message;
 };
 
-/** Checksum of a file as pins have it: `sha256:` and hexadecimal digits. */
+/** Returns the checksum of a file in the format of the pins: `sha256:` and hexadecimal digits. */
 export const sha256 = (content: Uint8Array): string => `sha256:${createHash('sha256').update(content).digest('hex')}`;
 
-/** Compares a checksum with its pin. @throws CommandError when they differ */
+/** Compares a checksum with its pin. @throws CommandError if they differ */
 export function assertDigest(what: string, found: string, pinned: string): void {
   if (found === pinned) return;
   throw new CommandError(`REFUSED ${what}: its checksum is ${found}, pinned is ${pinned}`);
 }
 
-/** Aborts its signal when nothing arrives for a while. */
+/** Aborts its signal if nothing arrives for a while. */
 class StallGuard {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
@@ -116,7 +122,7 @@ export class Downloader {
     return this.#mirror === undefined ? url : url.replace(/^https:\/\//, `${this.#mirror}/`);
   }
 
-  /** @returns the problems of hosts that send no response within 3 s, by host */
+  /** @returns the problems of hosts that do not respond within 3 s, by host */
   async unreachable(hosts: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
     const within = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
     const problems = new Map<string, string>();
@@ -133,12 +139,12 @@ export class Downloader {
     return problems;
   }
 
-  /** @throws CommandError when no response arrives */
+  /** @throws CommandError if there is no response */
   async open(url: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
     const stall = new StallGuard(this.#stallMs);
     try {
       const response = await fetch(this.#locate(url), {
-        // The checksums are those of the unencoded bytes.
+        // The checksums are computed over the unencoded bytes.
         headers: { 'accept-encoding': 'identity', ...headers },
         dispatcher: this.#dispatcher,
         signal: AbortSignal.any([signal, stall.signal]),
@@ -180,8 +186,8 @@ export class Downloader {
   }
 
   /**
-   * Computes the checksum of a URL's content without saving it. @throws CommandError when it does
-   * not arrive whole
+   * Computes the checksum of a URL's content without saving it. @throws CommandError if it is
+   * incomplete
    */
   async digest(url: string, signal: AbortSignal): Promise<string> {
     const hash = createHash('sha256');
@@ -190,10 +196,7 @@ export class Downloader {
     return `sha256:${hash.digest('hex')}`;
   }
 
-  /**
-   * Saves a URL's content. @throws CommandError when it does not arrive whole or has another
-   * checksum
-   */
+  /** Saves a URL's content. @throws CommandError if it is incomplete or has another checksum */
   async save({ url, headers = {}, digest, file, counter }: SaveOptions, signal: AbortSignal): Promise<void> {
     const answer = await this.#opened(url, headers, signal);
     counter.expect(Number(answer.header('content-length') ?? 0));

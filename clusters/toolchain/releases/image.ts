@@ -42,7 +42,7 @@ export class Image {
     return this.#headers;
   }
 
-  /** The manifest or index of a tag or digest, as its bytes. */
+  /** Reads the manifest or index of a tag or digest, as bytes. */
   async manifest(reference: string, signal: AbortSignal): Promise<Buffer> {
     const url = `${this.#base}/manifests/${reference}`;
     const accept = MANIFEST_TYPES.join(', ');
@@ -53,7 +53,7 @@ export class Image {
   }
 
   /**
-   * Gets a token, which registries give to anonymous clients too
+   * Gets a token, which registries also give to anonymous clients
    * (https://distribution.github.io/distribution/spec/auth/token/).
    */
   async #authorize(challenge: string, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
@@ -73,8 +73,9 @@ export class Image {
   }
 
   /**
-   * Layers of an image for a platform such as `linux/amd64`, the last one on top. `pinned` is the
-   * digest of its index or manifest.
+   * Returns the layers of an image for a platform such as `linux/amd64`, the top one last.
+   *
+   * @param pinned digest of the image's index or manifest
    */
   async layers(pinned: string, platform: string, signal: AbortSignal): Promise<Layer[]> {
     let manifest = await this.#verified(pinned, signal);

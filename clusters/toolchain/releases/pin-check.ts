@@ -3,7 +3,7 @@ import { type Downloader, sha256 } from './downloader.ts';
 import { Image } from './image.ts';
 import { type Pins, type PublishedFile, publishedFiles } from './releases.ts';
 
-/** The comparison of one line of pins.json with its upstream. */
+/** Comparison of one line of pins.json with its upstream. */
 export interface PinCheck {
   readonly pin: string;
   /** Checksum in pins.json; absent if it has no such line. */
@@ -41,7 +41,7 @@ export async function checkPins(
   return checks;
 }
 
-/** A comparison as a line of text. */
+/** Formats a comparison as a line of text. */
 export function renderCheck({ pin, pinned, found, error }: PinCheck): string {
   if (error !== undefined) return `unknown      ${pin}: ${error}`;
   if (pinned === undefined) return `new          "${pin}": "${found}"`;

@@ -14,10 +14,10 @@ const run = promisify(execFile);
 const MAX_LIST_BYTES = 64 * 1024 * 1024;
 
 /**
- * Writes one file of a .tar.gz to `target`, by the program `tar`.
+ * Extracts one file of a .tar.gz to `target`, with the program `tar`.
  *
- * @returns false when the archive has no such file
- * @throws Error when the archive is damaged
+ * @returns false if the archive has no such file
+ * @throws Error if the archive is damaged
  */
 export async function extractMember(archive: string, member: string, target: string): Promise<boolean> {
   const { stdout } = await run('tar', ['-tzf', archive], { maxBuffer: MAX_LIST_BYTES });
@@ -45,7 +45,7 @@ async function saveFromImage(download: ImageDownload, target: Target, downloader
   const { registry, repository, member } = download.release;
   const image = new Image(downloader, registry, repository);
   const layers = await image.layers(download.digest, thisPlatform() ?? '', signal);
-  // The layer of the program is near the top, its base layers are below.
+  // The layer with the program is near the top, above the base layers.
   for (const { url, digest } of layers.toReversed()) {
     await downloader.save({ url, headers: image.headers, digest, file: target.temporary, counter: target.counter }, signal);
     if (await extractMember(target.temporary, member, target.file)) return;
@@ -64,7 +64,10 @@ async function save(download: Download, target: Target, downloader: Downloader, 
   }
 }
 
-/** Downloads programs and files into a folder, and verifies each before it gets its name there. */
+/**
+ * Downloads programs and files into a folder. Each file gets its name there only after its
+ * verification.
+ */
 export async function downloadTool(
   downloads: readonly Download[],
   dir: string,

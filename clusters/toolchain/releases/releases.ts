@@ -15,8 +15,8 @@ export type Release =
   | { readonly kind: 'image'; readonly registry: string; readonly repository: string; readonly tag: string; readonly member: string };
 
 /**
- * A file to download, with the checksum that it must have: of the file, of the archive, or of the
- * image's manifest.
+ * File to download, with its required checksum: of the file, of the archive, or of the image's
+ * manifest.
  */
 export interface Download {
   readonly name: string;
@@ -31,7 +31,9 @@ export type Platform = (typeof PLATFORMS)[number];
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
-/** This machine's name in releases; undefined if no upstream publishes all programs for it. */
+/**
+ * Returns this machine's name in releases; undefined if some upstream publishes no programs for it.
+ */
 export function thisPlatform(): Platform | undefined {
   const platform = `${process.platform}/${ARCHITECTURES[process.arch] ?? process.arch}`;
   return PLATFORMS.find((known) => known === platform);
@@ -45,7 +47,7 @@ const kubernetesImage = (program: string, version: string): Release => ({
   member: `usr/local/bin/${program}`,
 });
 
-/** Program → its release, for a version and an architecture (`amd64`). */
+/** Releases by program, for a version and an architecture (`amd64`). */
 const RELEASES: Readonly<Record<string, (version: string, architecture: string) => Release>> = {
   etcd: (version, architecture) => ({
     kind: 'archive',
@@ -85,11 +87,14 @@ export interface PublishedFile {
   readonly name: string;
   readonly executable: boolean;
   readonly release: Release;
-  /** Its key in pins.json: name, version, and the platform if each has its own checksum. */
+  /** Key in pins.json: name, version, and the platform if each has its own checksum. */
   readonly pin: string;
 }
 
-/** The published files that a module wants; empty if its upstream does not publish all of them. */
+/**
+ * Returns the published files that a module needs; empty if its upstream does not publish all of
+ * them.
+ */
 export function publishedFiles(module: ToolModule, platform: Platform): PublishedFile[] {
   const version = toolVersion(module);
   const [, architecture = ''] = platform.split('/');
@@ -117,7 +122,7 @@ export const PINS_FILE = join(import.meta.dirname, '..', 'pins.json');
 
 const PinsSchema = z.record(z.string(), z.string().regex(/^sha256:[0-9a-f]{64}$/));
 
-/** Reads the table of checksums. @throws CommandError when the file is not a table of checksums */
+/** Reads the table of checksums. @throws CommandError if the file is no such table */
 export function readPins(file: string): Pins {
   try {
     return PinsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
@@ -126,7 +131,7 @@ export function readPins(file: string): Pins {
   }
 }
 
-/** The downloads of a module, or the reason why it cannot be downloaded. */
+/** Returns the downloads of a module, or the reason why it cannot be downloaded. */
 export function downloadsOf(module: ToolModule, pins: Pins): readonly Download[] | string {
   const platform = thisPlatform();
   if (!platform) return `there are no releases of ${module.name} for ${process.platform}/${process.arch}`;
@@ -141,13 +146,16 @@ export function downloadsOf(module: ToolModule, pins: Pins): readonly Download[]
   return downloads;
 }
 
-/** Name of the cache folder: another checksum gets another folder, and no build has this name. */
+/**
+ * Returns the name of the cache folder. It depends on the checksums, and no build has the same
+ * name.
+ */
 export function downloadFolder(module: ToolModule, downloads: readonly Download[]): string {
   const hash = createHash('sha256').update(JSON.stringify(downloads.map(({ name, digest }) => [name, digest])));
   return `${module.name}-${toolVersion(module)}-release-${hash.digest('hex').slice(0, 8)}`;
 }
 
-/** Host names of the first requests of the downloads. */
+/** Returns the hosts of the first requests of downloads. */
 export function hostsOf(downloads: readonly Download[]): string[] {
   const hosts = downloads.map(({ release }) => (release.kind === 'image' ? release.registry : new URL(release.url).host));
   return [...new Set(hosts)];

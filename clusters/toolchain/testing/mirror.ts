@@ -6,7 +6,7 @@ import type { Release } from '../releases/releases.ts';
 
 const BLOCK = 512;
 
-/** Makes the entry of a regular file in a tar archive (POSIX ustar). */
+/** Creates the entry of a regular file in a tar archive (POSIX ustar). */
 function tarEntry(name: string, content: Uint8Array): Buffer {
   const header = Buffer.alloc(BLOCK);
   header.write(name, 0);
@@ -20,7 +20,7 @@ function tarEntry(name: string, content: Uint8Array): Buffer {
   return Buffer.concat([header, content, Buffer.alloc((BLOCK - (content.length % BLOCK)) % BLOCK)]);
 }
 
-/** A .tar.gz of these files. */
+/** Creates a .tar.gz of files. */
 export const tarball = (files: Readonly<Record<string, Uint8Array>>): Buffer =>
   gzipSync(Buffer.concat([...Object.entries(files).map(([name, content]) => tarEntry(name, content)), Buffer.alloc(2 * BLOCK)]), {
     level: 1,
@@ -29,7 +29,7 @@ export const tarball = (files: Readonly<Record<string, Uint8Array>>): Buffer =>
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
- * A mirror of release hosts on 127.0.0.1: it serves the content of `https://host/path` under
+ * Mirror of release hosts on 127.0.0.1. It serves the content of `https://host/path` under
  * `/host/path`.
  */
 export class Mirror {

@@ -1,6 +1,6 @@
 /**
- * Serves the programs that were built on this machine in the form of their upstreams, to try
- * downloads without access to them. Builds missing programs, prints the settings for other
+ * Serves the programs that were built on this machine in the format of their upstreams, to test
+ * downloads without network access. Builds missing programs, prints the settings for other
  * commands, and runs until Ctrl-C.
  *
  *   node clusters/toolchain/testing/serve-mirror.ts

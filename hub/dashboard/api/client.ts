@@ -12,11 +12,11 @@ import {
 } from '@fso/shared/api';
 import type { Plan, PlanRequest } from '@fso/shared/effects/portable';
 
-/** An error response of the hub (RFC 9457). */
+/** Error response of the hub (RFC 9457). */
 export class ApiProblem extends Error {
   override readonly name = 'ApiProblem';
   readonly problem: ProblemDetails;
-  /** Seconds after which the hub accepts another request; undefined: unknown. */
+  /** Seconds after which the hub accepts another request; undefined if unknown. */
   readonly retryAfterS: number | undefined;
 
   constructor(problem: ProblemDetails, retryAfterS?: number) {
@@ -30,7 +30,7 @@ export class ApiProblem extends Error {
   }
 }
 
-/** The hub did not answer: it is down, or the network is. */
+/** Failure without a response: the hub or the network is down. */
 export class HubUnreachable extends Error {
   override readonly name = 'HubUnreachable';
 
@@ -39,7 +39,7 @@ export class HubUnreachable extends Error {
   }
 }
 
-/** Whether the hub does not know the caller: the session has ended. */
+/** Whether the session has ended, so the hub does not know the caller. */
 export const isUnauthorized = (error: unknown): boolean => error instanceof ApiProblem && error.status === 401;
 /** Whether the caller's role does not suffice. */
 export const isForbidden = (error: unknown): boolean => error instanceof ApiProblem && error.status === 403;
@@ -48,7 +48,7 @@ export const isNotFound = (error: unknown): boolean => error instanceof ApiProbl
 const isProblem = (value: unknown): value is ProblemDetails =>
   typeof value === 'object' && value !== null && 'title' in value && 'status' in value;
 
-/** A proxy before the hub may answer with something of its own. */
+/** Describes a response that is no problem document, such as that of a proxy before the hub. */
 const unknownProblem = (response: Response): ProblemDetails => ({
   type: 'about:blank',
   title: response.statusText || `HTTP ${response.status}`,
@@ -63,10 +63,10 @@ const problemOf = async (response: Response): Promise<ApiProblem> => {
   return new ApiProblem(isProblem(body) ? body : unknownProblem(response), Number.isFinite(retryAfter) ? retryAfter : undefined);
 };
 
-/** Query parameters; what is undefined is left out. */
+/** Query parameters; undefined ones are left out. */
 export type Params = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** Builds the URL of a call; parameters that are undefined are left out. */
+/** Builds the URL of a call; undefined parameters are left out. */
 export const urlOf = (path: string, params: Params = {}): string => {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
@@ -92,10 +92,13 @@ export const getJson = async <T>(path: string, params?: Params, signal?: AbortSi
   return (await response.json()) as T;
 };
 
-/** Most rows that the hub gives at once. */
+/** Most rows that the hub returns at once. */
 const PAGE_ROWS = 500;
 
-/** The last page of a list that the hub pages, with the rows of all. @throws as {@link request} */
+/**
+ * Reads all pages of a list. Returns the last page, with the rows of all pages. @throws as {@link
+ * request}
+ */
 export const getWhole = async <P extends Page<unknown>>(path: string, params: Params, signal: AbortSignal): Promise<P> => {
   const read = (cursor?: string): Promise<P> => getJson(path, { ...params, limit: PAGE_ROWS, cursor }, signal);
   let page = await read();
@@ -106,17 +109,17 @@ export const getWhole = async <P extends Page<unknown>>(path: string, params: Pa
   return page;
 };
 
-/** All rows of a list that the hub pages. @throws as {@link request} */
+/** Reads all rows of a paged list. @throws as {@link request} */
 export const getAll = async <T>(path: string, params: Params, signal: AbortSignal): Promise<readonly T[]> =>
   (await getWhole<Page<T>>(path, params, signal)).items;
 
 const CHANGE_HEADERS = { Accept: 'application/json', [CSRF_HEADER]: '1' };
 
-/** A call that removes something. @throws as {@link request} */
+/** Sends a DELETE request. @throws as {@link request} */
 export const deleteJson = async <T>(path: string): Promise<T> =>
   (await request(path, { method: 'DELETE', headers: CHANGE_HEADERS })).json() as Promise<T>;
 
-/** A call that changes something. @throws as {@link request} */
+/** Sends a POST request. @throws as {@link request} */
 export const postJson = async <T>(path: string, body?: unknown, signal?: AbortSignal): Promise<T> => {
   const headers = { ...CHANGE_HEADERS, 'Content-Type': 'application/json' };
   const response = await request(path, { method: 'POST', headers, body: JSON.stringify(body ?? {}) }, signal);
@@ -125,40 +128,41 @@ export const postJson = async <T>(path: string, body?: unknown, signal?: AbortSi
 
 const clusterPath = (cluster: string): string => `/api/v1/clusters/${encodeURIComponent(cluster)}`;
 
-/** @throws ApiProblem where agents do not enrol at this hub, or the role does not cover it */
+/** @throws ApiProblem if agents do not enrol at this hub, or the role does not suffice */
 export const createEnrolmentToken = (cluster: string): Promise<EnrolmentTokenView> => postJson(`${clusterPath(cluster)}/enrolment-token`);
 /** @throws ApiProblem as above */
 export const revokeCluster = (cluster: string): Promise<EnrolmentView> => postJson(`${clusterPath(cluster)}/revoke`);
 /**
- * @param force also while the hub cannot tell whether the cluster is registered
- * @throws ApiProblem where the cluster is registered or connected, or the role does not cover it
+ * @param force whether to forget the cluster even if the hub cannot tell whether it is registered
+ * @throws ApiProblem if the cluster is registered or connected, or the role does not suffice
  */
 export const forgetCluster = (cluster: string, force: boolean): Promise<ForgottenCluster> =>
   deleteJson(`${clusterPath(cluster)}${force ? '?force=true' : ''}`);
 
 /**
- * @throws ApiProblem where the hub refuses the matchers or the time, or the role does not cover it;
- * as of the two below
+ * @throws ApiProblem if the hub refuses the matchers or the time, or the role does not suffice; the
+ * two calls below throw the same
  */
 export const createSilence = (silence: SilenceRequest): Promise<SilenceView> => postJson('/api/v1/alerts/silences', silence);
 export const endSilence = (id: string): Promise<SilenceView> => deleteJson(`/api/v1/alerts/silences/${encodeURIComponent(id)}`);
-/** @returns what the receiver answered, or why it could not be reached */
+/** @returns the response of the receiver, or why it is unreachable */
 export const testReceiver = (receiver: string): Promise<AlertTestView> => postJson('/api/v1/alerts/test', { receiver });
 
 /**
- * Holds the rollout that is shown. @throws ApiProblem where it is of another commit by now, or the
- * role does not cover it
+ * Pauses the rollout that is shown.
+ *
+ * @throws ApiProblem if another commit is rolled out by now, or the role does not suffice
  */
 export const pauseRollout = ({ revision }: RolloutView): Promise<RolloutView> =>
   postJson('/api/v1/rollout/pause', { revision: revision ?? undefined });
-/** Ends the pause that is shown, or else passes the failed gate. @throws ApiProblem as above */
+/** Ends the pause that is shown, or overrides the failed gate. @throws ApiProblem as above */
 export const resumeRollout = ({ revision, paused, halted }: RolloutView): Promise<RolloutView> =>
   postJson('/api/v1/rollout/resume', { revision: revision ?? undefined, halt: paused === null ? halted?.since : undefined });
 
-/** @throws ApiProblem with the problems of the files, or where the caller has to wait */
+/** @throws ApiProblem with the problems of the files, or if the caller must wait */
 export const createPlan = (request: PlanRequest, signal: AbortSignal): Promise<Plan> => postJson('/api/v1/plans', request, signal);
 
 /**
- * The hub looks at the policy repository now. @throws ApiProblem where the role does not cover it
+ * Makes the hub fetch the policy repository now. @throws ApiProblem if the role does not suffice
  */
 export const fetchSource = (): Promise<unknown> => postJson('/api/v1/source/fetch');

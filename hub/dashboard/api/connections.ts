@@ -4,10 +4,10 @@ import { useMemo } from 'react';
 import { getAll } from './client.ts';
 import { keys } from './keys.ts';
 
-/** A cluster that is not connected, and when the hub last saw it. */
+/** Connection of a cluster that is not connected, and when the hub last saw it. */
 export interface Unconnected {
   readonly connection: Exclude<ConnectionState, 'Connected'>;
-  /** RFC 3339; null: never. */
+  /** RFC 3339; null if never. */
   readonly lastSeen: string | null;
 }
 
@@ -25,22 +25,22 @@ export const unconnectedQuery = queryOptions({
 
 /** Connection of a cluster to the hub, with when it was last seen. */
 export type ClusterConnection = Unconnected | { readonly connection: 'Connected' };
-/** undefined: not known. */
+/** Lookup of a cluster's connection; undefined if unknown. */
 export type ConnectionOfCluster = (cluster: string) => ClusterConnection | undefined;
 
-/** @param isCurrent whether what is not among them is connected */
+/** @param isCurrent whether clusters that are not in `unconnected` are connected */
 export const connectionsFrom =
   (unconnected: ReadonlyMap<string, Unconnected> | undefined, isCurrent: boolean): ConnectionOfCluster =>
   (cluster) =>
     unconnected?.get(cluster) ?? (isCurrent && unconnected !== undefined ? { connection: 'Connected' } : undefined);
 
-/** Whether each cluster is connected: as long as it could not be read, that is not known. */
+/** Returns the lookup of connections. All are unknown until they have been read. */
 export const useConnections = (): ConnectionOfCluster => {
   const { data, isSuccess } = useQuery(unconnectedQuery);
   return useMemo(() => connectionsFrom(data, isSuccess), [data, isSuccess]);
 };
 
-/** @returns when the least recently seen cluster was last seen */
+/** @returns time at which the least recently seen cluster was last seen */
 export const oldestOf = (unconnected: ReadonlyMap<string, Unconnected>): string | null => {
   const times = [...unconnected.values()].flatMap(({ lastSeen }) => lastSeen ?? []);
   return times.toSorted((a, b) => Date.parse(a) - Date.parse(b))[0] ?? null;

@@ -8,8 +8,8 @@ const findings = <const K extends string>(kind: K) => ({
 });
 
 /**
- * Keys of what is read from the hub. The first part says what a live event may make old
- * (app/live/update-queries.ts), so everything that is read goes through here.
+ * Keys of all queries to the hub. The first part decides which live events make a query stale
+ * (app/live/update-queries.ts).
  */
 export const keys = {
   status: ['status'],
@@ -51,8 +51,8 @@ export const keys = {
   issues: { all: ['issues'], list: (params: Params) => ['issues', params] },
   report: ['report'],
   /**
-   * Lists that grow at their top (pages/audit/use-growing-list.ts): what was read of one stays, and
-   * its newest rows are read again.
+   * Lists that grow at their top (pages/audit/use-growing-list.ts): rows that were read stay, and
+   * only the newest rows are read again.
    */
   growing: {
     list: (of: readonly unknown[]) => ['growing', 'list', ...of],
@@ -61,9 +61,9 @@ export const keys = {
   },
 } as const;
 
-/** Slow queries that have a refresh button, and those that no event covers. */
+/** Slow queries with a refresh button, and queries that no event covers. */
 const ON_REQUEST: readonly (readonly unknown[])[] = [keys.report, keys.audit.verification, keys.session, keys.loginMethods];
 
-/** Whether a query is read again only when its reader asks. */
+/** Whether a query is read again only when the user asks for it. */
 export const isReadOnRequest = (queryKey: readonly unknown[]): boolean =>
   ON_REQUEST.some((key) => key.every((part, at) => queryKey[at] === part));

@@ -40,7 +40,7 @@ import { infiniteQueryOptions, type Query, queryOptions } from '@tanstack/react-
 import { getAll, getJson, getWhole, type Params } from './client.ts';
 import { keys } from './keys.ts';
 
-/** Read of the first page of a list when it is refreshed. */
+/** Refresh of a list, which reads its first page again. */
 interface Reread {
   readonly first: () => Promise<Page<unknown>>;
   /** Identity of a row. */
@@ -56,7 +56,7 @@ export const rereadMeta = <T>(first: () => Promise<Page<T>>, keyOf: (row: T) => 
 export const rereadOf = ({ meta }: Query): Reread | undefined => meta?.['reread'] as Reread | undefined;
 
 /**
- * Rows of one page of a list: few enough to be read again at each change, enough to fill any
+ * Rows on one page of a list: few enough to be read again at each change, and enough to fill any
  * screen.
  */
 const PAGE_ROWS = 100;
@@ -68,7 +68,7 @@ interface ListOptions<T> {
   readonly keyOf: (row: T) => string;
 }
 
-/** A list that the hub pages: one page after the other, as the reader scrolls. */
+/** Creates the query of a paged list, whose pages are read as the user scrolls. */
 const listOf = <T>(path: string, { queryKey, params = {}, keyOf }: ListOptions<T>) => {
   const read = (cursor: string | null, signal?: AbortSignal): Promise<Page<T>> =>
     getJson(path, { limit: PAGE_ROWS, ...params, ...(cursor === null ? {} : { cursor }) }, signal);
@@ -84,15 +84,15 @@ const listOf = <T>(path: string, { queryKey, params = {}, keyOf }: ListOptions<T
 const oneOf = <T>(path: string, queryKey: readonly unknown[], params: Params = {}) =>
   queryOptions({ queryKey, queryFn: ({ signal }) => getJson<T>(path, params, signal) });
 
-/** Fields that identify a violation, or an owner at risk. */
+/** Fields that identify a violation or an owner at risk. */
 export type FindingRef = Pick<ViolationView, 'cluster' | 'policy' | 'namespace' | 'kind' | 'name'>;
 
-/** Key of a finding, which is also part of links. */
+/** Key of a finding, also used in links. */
 export const findingKey = ({ cluster, policy, namespace, kind, name }: FindingRef): string =>
   [cluster, namespace, kind, name, policy].join('/');
 
 export const statusQuery = oneOf<StatusView>('/api/v1/status', keys.status);
-/** All pages of the regions. */
+/** Reads all pages of the regions. */
 export const regionsQuery = queryOptions({
   queryKey: keys.regions,
   queryFn: ({ signal }) => getWhole<RegionPage>('/api/v1/regions', {}, signal),
@@ -101,7 +101,7 @@ export const trendQuery = (hours: number) => oneOf<Trend>('/api/v1/trend', keys.
 
 export const policiesQuery = (params: Params) =>
   listOf<PolicySummary>('/api/v1/policy-summaries', { queryKey: keys.policies.list(params), params, keyOf: policyKey });
-/** @param policy its key, as of all that follow */
+/** @param policy key of the policy, in all queries below */
 export const policyQuery = (policy: string) =>
   queryOptions({
     queryKey: keys.policies.one(policy),
@@ -119,8 +119,8 @@ export const policyQuery = (policy: string) =>
 export const policyDetailsQuery = (policy: string) =>
   oneOf<Page<PolicyDetail>>(`/api/v1/policy-details/${policyPath(policy)}`, keys.policies.details(policy));
 /**
- * Policies that may govern a namespace of a cluster, with all that clusters report of them: all
- * pages.
+ * Reads all pages of the policies that may govern a namespace of a cluster, with the reports of
+ * clusters.
  */
 export const policiesOfNamespaceQuery = (cluster: string, namespace: string) => {
   const params = { cluster, namespace };
@@ -148,9 +148,12 @@ export const denialGroupsQuery = (params: Params) =>
   listOf<DenialGroup>('/api/v1/denial-groups', { queryKey: keys.denials.groups(params), params, keyOf: ({ key }) => key });
 export const riskGroupsQuery = (params: Params) =>
   listOf<RiskGroup>('/api/v1/risk-groups', { queryKey: keys.risks.groups(params), params, keyOf: ({ key }) => key });
-/** A certificate ends, and the audit log may be changed, without an event. */
+/**
+ * Interval of reads: no event announces that a certificate expires, or that the audit log was
+ * changed.
+ */
 const ISSUES_MS = 60_000;
-/** Interval of reads until the hub has read everything once. */
+/** Interval of reads while the hub has not read all its data yet. */
 const INCOMPLETE_MS = 3_000;
 
 /** Current issues in the fleet or in one cluster. */
@@ -164,14 +167,14 @@ export const issueReportQuery = oneOf<IssueReport>('/api/v1/reports/issues', key
 export const clustersQuery = (params: Params) =>
   listOf<ClusterView>('/api/v1/clusters', { queryKey: keys.clusters.list(params), params, keyOf: ({ name }) => name });
 export const clusterQuery = (name: string) => oneOf<ClusterView>(`/api/v1/clusters/${encodeURIComponent(name)}`, keys.clusters.one(name));
-/** Policies as they stand in one cluster. */
+/** Policies with their state in one cluster. */
 export const clusterPoliciesQuery = (name: string, params: Params) =>
   listOf<ClusterPolicy>(`/api/v1/clusters/${encodeURIComponent(name)}/policies`, {
     queryKey: keys.policies.ofCluster(name, params),
     params,
     keyOf: policyKey,
   });
-/** The newest changes of a cluster and of a policy in it. */
+/** The newest changes of a cluster, and of a policy in it. */
 export const clusterHistoryQuery = (cluster: string, policy: string) => {
   const params = { policy, limit: PAGE_ROWS };
   const read = (more: Params, signal: AbortSignal): Promise<ClusterHistoryPage> =>
@@ -180,7 +183,8 @@ export const clusterHistoryQuery = (cluster: string, policy: string) => {
     queryKey: keys.policies.history(cluster, params),
     queryFn: async ({ signal }) => {
       let page = await read({}, signal);
-      // The hub looks at a limited number of changes at a time, which may all be of other policies.
+      // The hub searches a limited number of changes per request, which may all be of other
+      // policies.
       while (page.items.length === 0 && page.next !== null) page = await read({ cursor: page.next }, signal);
       return page;
     },
@@ -198,12 +202,12 @@ export const commitsQuery = listOf<CommitSummary>('/api/v1/commits', {
 });
 export const storedPlansQuery = listOf<StoredPlanSummary>('/api/v1/plans', { queryKey: keys.plans.list, keyOf: ({ id }) => id });
 export const storedPlanQuery = (id: string) => oneOf<StoredPlanView>(`/api/v1/plans/${encodeURIComponent(id)}`, keys.plans.one(id));
-/** Branches come without an event: each visit of the page asks the repository. */
+/** Branches are read at each visit of the page, because no event announces them. */
 export const branchesQuery = queryOptions({ ...oneOf<BranchList>('/api/v1/branches', keys.branches), staleTime: 0 });
 export const commitQuery = (revision: string) =>
   oneOf<CommitActivity>(`/api/v1/commits/${encodeURIComponent(revision)}`, keys.commits.one(revision));
 
-/** Interval of reads: a soak ends, and another user pauses, without an event. */
+/** Intervals of reads: no event announces the end of a soak, or a pause by another user. */
 const ROLLOUT_MS = { busy: 2_000, idle: 15_000 };
 
 export const rolloutQuery = queryOptions({
@@ -225,11 +229,11 @@ export const receiversQuery = oneOf<ReceiverList>('/api/v1/alerts/receivers', ke
 /** Alerts that fire and are not silenced. */
 export interface FiringAlerts {
   readonly total: number;
-  /** undefined: none fires. */
+  /** Undefined if none fires. */
   readonly worst: AlertSeverity | undefined;
 }
 
-/** Firing alerts as the stream counts them. */
+/** Sums up the counts of alerts in the stream. */
 export const firingOf = (counts: AlertCounts): FiringAlerts => ({
   total: ALERT_SEVERITIES.reduce((total, severity) => total + counts[severity], 0),
   worst: ALERT_SEVERITIES.find((severity) => counts[severity] > 0),
@@ -245,10 +249,10 @@ export const firingAlertsQuery = queryOptions({
 });
 
 /**
- * Parses a key of findingKey. None of its names has a slash, except the key of a local policy,
- * which stands last.
+ * Parses a key of {@link findingKey}. No name in it has a slash, except the key of a local policy,
+ * which comes last.
  *
- * @returns undefined where the text is no such key
+ * @returns undefined if the text is no such key
  */
 export const parseFindingKey = (text: string): FindingRef | undefined => {
   const parts = text.split('/');

@@ -3,7 +3,7 @@ import { queryOptions, useQuery } from '@tanstack/react-query';
 import { getJson, postJson } from './client.ts';
 import { keys } from './keys.ts';
 
-/** Whether the hub has ended the session: one flag for all parts of the page. */
+/** Whether the hub has ended the session: one flag for the whole page. */
 
 let ended = false;
 const listeners = new Set<() => void>();
@@ -25,8 +25,8 @@ export const onSessionChange = (listener: () => void): (() => void) => {
 };
 
 /**
- * Session of the signed-in user. Not retried by itself: the connection shows a hub that does not
- * answer.
+ * Session of the signed-in user. It is not retried: the state of the connection shows an
+ * unreachable hub.
  */
 export const sessionQuery = queryOptions({
   queryKey: keys.session,
@@ -35,8 +35,8 @@ export const sessionQuery = queryOptions({
 });
 
 /**
- * The part of the fleet that the signed-in user sees, in words; undefined: all of it, or not known
- * yet.
+ * Describes the part of the fleet that the signed-in user sees; undefined if it is the whole fleet,
+ * or not known yet.
  */
 export const useScope = (): string | undefined => {
   const { data: session } = useQuery(sessionQuery);
@@ -49,9 +49,9 @@ export const loginMethodsQuery = queryOptions({
   queryFn: ({ signal }) => getJson<LoginMethods>('/auth/methods', {}, signal),
 });
 
-/** @param returnTo path of this hub where the login goes on */
+/** @param returnTo path at which the browser continues after the login */
 export const providerLogin = (returnTo: string): string => `/auth/login?${new URLSearchParams({ returnTo })}`;
 
-/** @throws ApiProblem where the hub does not know the token */
+/** @throws ApiProblem if the hub does not know the token */
 export const signInWithToken = (token: string): Promise<SessionView> => postJson('/auth/token', { token });
 export const signOut = (): Promise<LogoutView> => postJson('/auth/logout');

@@ -15,7 +15,7 @@ import {
   textParam,
 } from './search-params.ts';
 
-/** Filters of lists of objects in clusters. */
+/** Filter parameters of lists of objects in clusters. */
 const objectParams = {
   policy: policyParam,
   cluster: clusterParam,
@@ -36,7 +36,7 @@ export const complianceRoutes = [
       /** Absent: the list itself. */
       by: choiceParam(VIOLATION_GROUPS),
       groupSort: sortParam(['violations', 'key']),
-      /** The violation that is open, a key of api/queries.ts. */
+      /** Key of the open violation; see api/queries.ts. */
       open: longTextParam,
     }),
     component: lazyRouteComponent(() => import('../pages/compliance/violations-page.tsx'), 'ViolationsPage'),
@@ -72,7 +72,7 @@ export const complianceRoutes = [
       cluster: clusterParam,
       namespace: namespaceParam,
       regions: longTextParam,
-      /** The reported violation that was picked, a key of api/queries.ts. */
+      /** Key of the reported violation that was picked; see api/queries.ts. */
       picked: longTextParam,
     }),
     component: lazyRouteComponent(() => import('../pages/compliance/checker/checker-page.tsx'), 'CheckerPage'),

@@ -13,7 +13,7 @@ const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no element with the id root');
 
 const linkToken = takeLinkToken(window.location, window.history);
-// Opened in a tab that is at the login already, the link changes nothing but the fragment.
+// A link that is opened in a tab at the login page changes only the fragment.
 window.addEventListener('hashchange', () => {
   if (hasLinkToken(window.location)) window.location.reload();
 });

@@ -3,14 +3,16 @@ import { ApiProblem, isUnauthorized } from '../api/client.ts';
 import { markSessionEnded } from '../api/session.ts';
 
 const RETRIES = 2;
-/** A hub that is busy says when to come back; a reader does not wait longer than this for it. */
+/** Longest wait for a busy hub, whatever time it asks for. */
 const MAX_WAIT_MS = 10_000;
 
-/** A refusal stays one when asked again; what is down may come back. */
+/**
+ * Whether to retry a failed read. A refusal would be repeated; a server that is down may recover.
+ */
 export const mayRetry = (failures: number, error: unknown): boolean =>
   failures < RETRIES && !(error instanceof ApiProblem && error.status < 500 && error.status !== 429);
 
-/** Time before a failed read is tried again, in milliseconds: what the hub asks, else doubling. */
+/** Delay before a retry in milliseconds: the time that the hub asks for, else doubling. */
 export const retryWaitMs = (failures: number, error: unknown): number => {
   const asked = error instanceof ApiProblem ? error.retryAfterS : undefined;
   return Math.min(MAX_WAIT_MS, asked === undefined ? 500 * 2 ** failures : asked * 1000);
@@ -32,7 +34,7 @@ export const createQueryClient = (): QueryClient =>
         staleTime: Number.POSITIVE_INFINITY,
         refetchOnWindowFocus: false,
         refetchOnReconnect: false,
-        // A browser without a network may well reach a hub on its own machine.
+        // Without a network, a browser can still reach a hub on its own machine.
         networkMode: 'always',
       },
       mutations: { networkMode: 'always' },

@@ -24,7 +24,10 @@ export const PagePending = () => (
   </PageSection>
 );
 
-/** The router does not retry a failed load, so the page reloads, by itself once the hub is back. */
+/**
+ * Returns a function that reloads the page. The router does not retry a failed load, so the page
+ * also reloads by itself once the hub is back.
+ */
 const useReload = (): (() => void) | undefined => {
   const { kind } = useLiveState();
   const wasAway = useRef(false);
@@ -32,7 +35,7 @@ const useReload = (): (() => void) | undefined => {
     if (kind === 'reconnecting' || kind === 'unreachable') wasAway.current = true;
     else if (kind === 'live' && wasAway.current) window.location.reload();
   }, [kind]);
-  // While the hub does not answer, a reload would leave an empty page.
+  // While the hub is unreachable, a reload would leave an empty page.
   return kind === 'live' ? () => window.location.reload() : undefined;
 };
 
@@ -50,13 +53,13 @@ export const PageNotFound = () => (
 
 interface RouterContext {
   readonly queryClient: QueryClient;
-  /** Token of the link that opened the page, if it brought one. */
+  /** Token of the link that opened the page, if any. */
   readonly linkToken: string | undefined;
 }
 
 export const rootRoute = createRootRouteWithContext<RouterContext>()({
   component: Outlet,
-  // Within the layout, so that the reader of an old link can go on.
+  // Inside the layout, so that users of an old link can navigate on.
   notFoundComponent: () => (
     <Shell>
       <PageNotFound />
@@ -65,12 +68,12 @@ export const rootRoute = createRootRouteWithContext<RouterContext>()({
 });
 
 /**
- * Redirects to the login without a session, before a page makes a request. The page shows a hub
- * that does not answer.
+ * Redirects to the login if there is no session, before the page makes a request. If the hub is
+ * unreachable, the page shows that.
  */
 const requireSession = async ({ queryClient }: RouterContext, returnTo: string): Promise<void> => {
   const known = queryClient.getQueryData(sessionQuery.queryKey) !== undefined;
-  // Over a page that stands already lies the dialog.
+  // On a page that is already shown, the session dialog opens instead.
   if (known || isSessionEnded()) return;
   const error: unknown = await queryClient.fetchQuery(sessionQuery).catch((reason: unknown) => reason);
   if (!isUnauthorized(error)) return;
@@ -78,7 +81,7 @@ const requireSession = async ({ queryClient }: RouterContext, returnTo: string):
   throw redirect({ to: '/login', search: { returnTo } });
 };
 
-/** Parent of every page that stands in the layout with masthead and list of pages. */
+/** Parent of every page with the layout: masthead and navigation. */
 export const shellRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: 'shell',
@@ -86,7 +89,7 @@ export const shellRoute = createRoute({
   component: Shell,
 });
 
-/** Route of a page with the frame of the application. */
+/** Creates the route of a page inside the layout. */
 export const pageRoute = <const Path extends string, Search extends AnyValidator = undefined>(page: {
   readonly path: Path;
   readonly validateSearch?: Search;

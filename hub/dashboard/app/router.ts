@@ -62,7 +62,7 @@ const policiesRoutes = [
   }),
   createRoute({
     getParentRoute: () => policiesRoute,
-    // The rest of the path is the policy's key: `finance`, or `team-a/finance` of a local one.
+    // The rest of the path is the policy's key: `finance`, or `team-a/finance` for a local policy.
     path: '$',
     validateSearch: z.object({
       tab: choiceParam(['clusters', 'source', 'labels', 'violations', 'history']),
@@ -97,7 +97,7 @@ const period = {
 };
 const subject = { cluster: clusterParam, policy: policyParam };
 
-/** Number of the entry that is open. */
+/** Number of the open entry. */
 const openedEntry = patternParam(/^[1-9]\d{0,14}$/);
 
 const pageRoutes = [
@@ -147,7 +147,7 @@ const pageRoutes = [
       policy: policyParam,
       team: labelParam,
       sort: sortParam(['state', 'started', 'name', 'cluster']),
-      /** Fingerprint of the alert that is open. */
+      /** Fingerprint of the open alert. */
       open: patternParam(/^[0-9a-f]{16}$/),
     }),
     component: lazyRouteComponent(() => import('../pages/alerts/alerts-page.tsx'), 'AlertsPage'),

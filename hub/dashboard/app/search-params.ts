@@ -1,7 +1,10 @@
 import { CountryCode, NamespaceName, ProviderId, Region, ResourceName } from '@fso/shared/api';
 import { z } from 'zod';
 
-/** Search parameters as other programs write them: `?q=finance&phase=Failed`, all of them text. */
+/**
+ * Parses search parameters as other programs write them: `?q=finance&phase=Failed`, all of them
+ * text.
+ */
 export const parseSearch = (text: string): Record<string, string> => Object.fromEntries(new URLSearchParams(text));
 
 /** Writes search parameters into an address. */
@@ -14,28 +17,31 @@ export const stringifySearch = (search: Readonly<Record<string, unknown>>): stri
   return text === '' ? '' : `?${text}`;
 };
 
-/** Parameter that is left out where it does not fit: a mistyped URL still shows a page. */
+/**
+ * Makes a parameter optional. Invalid values are dropped, so that a mistyped URL still shows a
+ * page.
+ */
 const param = <T extends z.ZodType>(schema: T) => schema.optional().catch(undefined);
 
 /** A parameter that is free text. */
 export const textParam = param(z.string().min(1).max(253));
 export const longTextParam = param(z.string().min(1).max(2000));
-/** A label's value or the name of a kind. */
+/** Value of a label, or name of a kind. */
 export const labelParam = param(z.string().min(1).max(63));
-/** Names as the API takes them. */
+/** Names as the API accepts them. */
 export const clusterParam = param(ResourceName);
 export const namespaceParam = param(NamespaceName);
 export const regionParam = param(Region);
 export const providerParam = param(ProviderId);
 export const countryParam = param(CountryCode);
 export const timeParam = param(z.iso.datetime({ offset: true }));
-/** Makes a parameter whose value must match a pattern. */
+/** Creates a parameter whose value must match a pattern. */
 export const patternParam = (pattern: RegExp) => param(z.string().regex(pattern));
-/** A parameter that is one of a few words. */
+/** Creates a parameter with a fixed set of values. */
 export const choiceParam = <const T extends readonly [string, ...string[]]>(choices: T) => param(z.enum(choices));
 /** Parameter that is `true` or `false`. */
 export const flagParam = choiceParam(['true', 'false']);
-/** A policy's key at its longest: namespace, slash and name. */
+/** Key of a policy, at most namespace, slash and name. */
 export const policyParam = param(z.string().min(1).max(317));
 export const phaseParam = choiceParam(['Active', 'Pending', 'Failed', 'Expired']);
 export const actionParam = choiceParam(['deny', 'warn', 'dryrun', 'custom']);

@@ -54,8 +54,8 @@ const PAGES = [
 ] as const;
 
 /**
- * Pages for users who see a part of the fleet: they read its events, as the audit log is of the
- * whole hub, and so is the rollout.
+ * Pages for users who see only a part of the fleet. They get the events instead of the audit log,
+ * which covers the whole hub, as the rollout does.
  */
 const SCOPED_PAGES = PAGES.filter(({ to }) => to !== '/rollout').map((page) =>
   page.to === '/audit' ? ({ to: '/audit/events', text: 'Events' } as const) : page,
@@ -63,10 +63,10 @@ const SCOPED_PAGES = PAGES.filter(({ to }) => to !== '/rollout').map((page) =>
 
 const isAt = (pathname: string, to: string): boolean => (to === '/' ? pathname === '/' : pathname === to || pathname.startsWith(`${to}/`));
 
-/** A maintenance window that begins or ends sends no event. */
+/** Interval of reads: no event announces that a maintenance window begins or ends. */
 const COUNT_MS = 60_000;
 
-/** Number of firing alerts; nothing where none fires. */
+/** Number of firing alerts. Renders nothing if there are none. */
 const FiringBadge = () => {
   const { data: session } = useQuery(sessionQuery);
   const maySee = session !== undefined && session.role !== null;
@@ -98,7 +98,7 @@ const Navigation = ({ onFollow }: { readonly onFollow: () => void }) => {
   );
 };
 
-/** Makes the hub fetch the policy repository now; the result arrives on the stream. */
+/** Button that makes the hub fetch the policy repository now. The result arrives on the stream. */
 const FetchNow = () => {
   const fetchNow = useMutation({
     mutationFn: fetchSource,
@@ -120,7 +120,10 @@ const FetchNow = () => {
   );
 };
 
-/** Label of the visible part of the fleet, so that counts are not taken for those of the whole. */
+/**
+ * Label of the visible part of the fleet, so that its counts are not mistaken for those of the
+ * whole.
+ */
 const ScopeLabel = () => {
   const scope = useScope();
   if (scope === undefined) return null;
@@ -133,7 +136,7 @@ const ScopeLabel = () => {
   );
 };
 
-/** Shown to a user without a role: their name, the role they need, and who can grant it. */
+/** Page for a user without a role: their name, the role that they need, and who can grant it. */
 const NoRole = ({ name }: { readonly name: string }) => (
   <PageSection hasBodyWrapper={false}>
     <EmptyState titleText="You have no role yet" headingLevel="h1" icon={LockIcon}>
@@ -185,7 +188,7 @@ const Header = ({ isOpen, onToggle }: { readonly isOpen: boolean; readonly onTog
   </Masthead>
 );
 
-/** Whether another page than the first was shown. */
+/** Whether the user has left the first page. */
 const useMoved = (): boolean => {
   const { pathname } = useLocation();
   const first = useRef(pathname);
@@ -203,7 +206,7 @@ export const Shell = ({ children = <Outlet /> }: { readonly children?: ReactNode
   const { data: session } = useQuery(sessionQuery);
   const ended = useSessionEnded();
   useLive(session !== undefined && session.role !== null && !ended);
-  // On a narrow screen the list of pages lies over the page that was chosen from it.
+  // On a narrow screen the navigation covers the page.
   const onFollow = (): void => {
     if (!wide.matches) setOpen(false);
   };

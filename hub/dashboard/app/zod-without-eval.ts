@@ -1,5 +1,5 @@
 import { config } from 'zod';
 
-// Before any schema is made: else zod tries `new Function`, which the Content-Security-Policy
-// refuses and the browser reports.
+// Must run before any schema is created. Otherwise zod tries `new Function`, which the
+// Content-Security-Policy refuses and the browser reports.
 config({ jitless: true });

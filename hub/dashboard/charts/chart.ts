@@ -14,8 +14,7 @@ import { type RefObject, useEffect, useMemo, useRef, useSyncExternalStore } from
 import { isDark, onThemeChange } from '../lib/theme.ts';
 
 /**
- * The parts of ECharts that are used, and no others: they are one file that is loaded after the
- * page.
+ * Registers the parts of ECharts that are used. They form one file, which is loaded after the page.
  */
 use([CanvasRenderer, GeoComponent, GridComponent, LabelLayout, LineChart, ScatterChart, TooltipComponent]);
 
@@ -24,7 +23,7 @@ export type ChartOption = ComposeOption<
   GeoComponentOption | GridComponentOption | LineSeriesOption | ScatterSeriesOption | TooltipComponentOption
 >;
 
-/** Colours of PatternFly for what is drawn on a canvas, where style sheets do not reach. */
+/** Colours of PatternFly for canvases, which style sheets do not reach. */
 
 const TOKENS = {
   text: '--pf-t--global--text--color--regular',
@@ -36,7 +35,7 @@ const TOKENS = {
   danger: '--pf-t--global--icon--color--status--danger--default',
 } as const;
 
-/** Colours of charts in the present theme, by use. */
+/** Colours of charts in the current theme, by use. */
 export type Palette = Readonly<Record<keyof typeof TOKENS, string>>;
 
 const readPalette = (): Palette => {
@@ -47,7 +46,7 @@ const readPalette = (): Palette => {
 
 const palettes = new Map<boolean, Palette>();
 
-/** Colours of a theme, read once for each: they change with the theme and with nothing else. */
+/** Returns the colours of a theme, which are read once. They depend on nothing but the theme. */
 const paletteOf = (dark: boolean): Palette => {
   const palette = palettes.get(dark) ?? readPalette();
   palettes.set(dark, palette);
@@ -62,30 +61,30 @@ export const usePalette = (): Palette => {
 const reducedMotion = window.matchMedia('(prefers-reduced-motion: reduce)');
 
 /**
- * The library empties an element by `innerHTML = ''`, which no code of these pages may do (Trusted
- * Types): here it means the same.
+ * Replaces the setter of `innerHTML`. ECharts clears an element with `innerHTML = ''`, which
+ * Trusted Types forbids on these pages.
  */
 const withoutHtml = (element: HTMLElement): HTMLElement =>
   Object.defineProperty(element, 'innerHTML', { configurable: true, set: () => element.replaceChildren() });
 
 interface ChartHandle {
-  /** Element to draw into: as large as the chart is to be. */
+  /** Element to draw into; its size is that of the chart. */
   readonly element: RefObject<HTMLDivElement | null>;
-  /** Null until it is drawn. */
+  /** Null until the chart is drawn. */
   readonly chart: RefObject<ECharts | null>;
 }
 
 /**
- * Size of a chart whose page is hidden while another one is loaded: a map without any size has no
- * way back from the screen to the world.
+ * Size of a chart while its page is hidden. A map without a size cannot convert pixels back to
+ * coordinates.
  */
 const UNSEEN = { width: 1, height: 1 };
 
 const sizeOf = ({ clientWidth: width, clientHeight: height }: HTMLElement) => (width > 0 && height > 0 ? { width, height } : undefined);
 
 /**
- * Draws a chart onto a canvas, again whenever the option or the size of the element changes. What
- * moved on it stays where it is.
+ * Draws a chart onto a canvas, and redraws it when the option or the size of the element changes.
+ * Keeps the view that the user has chosen.
  */
 export const useChart = (option: ChartOption): ChartHandle => {
   const element = useRef<HTMLDivElement>(null);

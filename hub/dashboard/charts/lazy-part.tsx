@@ -4,7 +4,7 @@ import { Component, type ReactNode, Suspense } from 'react';
 interface LazyPartProps {
   /** Name of the part, e.g. `the map`. */
   readonly what: string;
-  /** Class of the placeholder, which is as large as the part. */
+  /** Class of the placeholder, which has the size of the part. */
   readonly className: string;
   readonly children: ReactNode;
 }
@@ -14,8 +14,8 @@ interface LazyPartState {
 }
 
 /**
- * A part of a page that is loaded after the page. If it does not come (the hub is gone, or was
- * updated since the page was loaded) or fails, the page goes on without it.
+ * Part of a page that is loaded after the page. If loading fails (the hub is unreachable, or was
+ * updated since), the page works without the part.
  */
 export class LazyPart extends Component<LazyPartProps, LazyPartState> {
   override state: LazyPartState = { failed: false };

@@ -9,7 +9,7 @@ const pointOf = (value: unknown): readonly [time: number, violations: number | n
   return [Number(time), typeof violations === 'number' ? violations : null];
 };
 
-/** A step line of violations over time, with a gap where they are not known. */
+/** Step line of violations over time, with gaps where the number is unknown. */
 const trendOption = (points: readonly TrendPoint[], palette: Palette): ChartOption => ({
   grid: { left: 8, right: 12, top: 12, bottom: 4, outerBoundsMode: 'same' },
   xAxis: {
@@ -57,7 +57,7 @@ interface TrendCanvasProps {
   readonly label: string;
 }
 
-/** The curve itself; loaded after the page, with all that draws it. */
+/** The curve itself. Loaded after the page, with its libraries. */
 export const TrendCanvas = ({ points, label }: TrendCanvasProps) => {
   const palette = usePalette();
   const { element } = useChart(useMemo(() => trendOption(points, palette), [points, palette]));

@@ -1,10 +1,10 @@
 import type { TrendPoint } from '@fso/shared/api';
 import { formatNumber } from '../lib/format.ts';
 
-/** A curve of steps: a value holds until the next point. */
+/** Step curves: a value holds until the next point. */
 
 interface TrendSummary {
-  /** null: not known. */
+  /** Null if unknown. */
   readonly first: number | null;
   readonly last: number;
   readonly highest: number;
@@ -12,7 +12,7 @@ interface TrendSummary {
   readonly highestAt: string;
 }
 
-/** Summarises a curve whose end, which is now, is known. @returns undefined where it is not */
+/** Summarises a curve that ends now. @returns undefined if its last value is unknown */
 export const summarise = (points: readonly TrendPoint[]): TrendSummary | undefined => {
   const [first] = points;
   const known = points.flatMap(({ time, violations }) => (violations === null ? [] : [{ time, violations }]));
@@ -23,15 +23,13 @@ export const summarise = (points: readonly TrendPoint[]): TrendSummary | undefin
   return { first: first.violations, last, highest: highest.violations, highestAt: highest.time };
 };
 
-/** The curve up to now, with what is known now. */
+/** Extends a curve to now with the current value. */
 export const upToNow = (points: readonly TrendPoint[], now: Omit<TrendPoint, 'time'>, nowMs: number): TrendPoint[] => {
   const time = new Date(Math.max(nowMs, Date.parse(points.at(-1)?.time ?? '') || 0)).toISOString();
   return [...points, { time, ...now }];
 };
 
-/**
- * Values at evenly spaced times, the last one being the end of the curve. @param rows at least 2
- */
+/** Samples a curve at evenly spaced times, its end included. @param rows at least 2 */
 export const sample = (points: readonly TrendPoint[], rows: number): TrendPoint[] => {
   const start = Date.parse(points[0]?.time ?? '');
   const end = Date.parse(points.at(-1)?.time ?? '');
@@ -43,8 +41,10 @@ export const sample = (points: readonly TrendPoint[], rows: number): TrendPoint[
 };
 
 /**
- * @param ago e.g. `24 h ago` @returns `12 more than 24 h ago`, `as many as 24 h ago`,
- * `no data for 24 h ago`
+ * Compares the ends of a curve: `12 more than 24 h ago`, `as many as 24 h ago`, `no data for 24 h
+ * ago`.
+ *
+ * @param ago e.g. `24 h ago`
  */
 export const changeText = ({ first, last }: Pick<TrendSummary, 'first' | 'last'>, ago: string): string => {
   if (first === null) return `no data for ${ago}`;

@@ -9,15 +9,13 @@ interface CopyButtonProps extends Pick<ButtonProps, 'size' | 'variant'> {
   readonly text: string;
   /** Label of the button, e.g. `Copy the whole id`. */
   readonly label: string;
-  /**
-   * Whether it is an icon alone. Its label is then shown when the icon is pointed at or focused.
-   */
+  /** Whether the button is only an icon, whose label appears on hover and focus. */
   readonly isIcon?: boolean;
 }
 
 /**
- * Copies a text. Renders nothing where browsers have no clipboard: on pages that came over plain
- * HTTP from elsewhere.
+ * Copies a text. Renders nothing if the browser offers no clipboard, as on pages from another
+ * machine over plain HTTP.
  */
 export const CopyButton = (props: CopyButtonProps) => (window.isSecureContext ? <Copy {...props} /> : null);
 
@@ -44,7 +42,7 @@ interface CopyableProps extends Pick<ClipboardCopyProps, 'isCode'> {
   readonly children: string;
 }
 
-/** A text, a command unless it says otherwise, with a button that copies it. */
+/** Text, by default a command, with a button that copies it. */
 export const Copyable = ({ label, isCode = true, children }: CopyableProps) => (
   <ClipboardCopy isReadOnly isCode={isCode} hoverTip="Copy" clickTip="Copied" textAriaLabel={label}>
     {children}
@@ -54,8 +52,8 @@ export const Copyable = ({ label, isCode = true, children }: CopyableProps) => (
 const covers = (role: Role | null, wanted: Role): boolean => role !== null && ROLES.indexOf(role) >= ROLES.indexOf(wanted);
 
 /**
- * @returns why the signed-in user lacks the role, or has it for a part of the fleet where it is
- * needed for all; undefined: they have it
+ * @returns why the signed-in user may not do this: the role is missing, or covers only a part of
+ * the fleet; undefined if they may
  */
 const useWhyNot = (wanted: Role, isForAll: boolean): string | undefined => {
   const { data: session } = useQuery(sessionQuery);
@@ -68,13 +66,11 @@ const useWhyNot = (wanted: Role, isForAll: boolean): string | undefined => {
 
 type RoleButtonProps = ButtonProps & {
   readonly needs: Role;
-  /** Whether it concerns the whole hub. */
+  /** Whether the role must cover the whole hub. */
   readonly isForAll?: boolean;
 };
 
-/**
- * A button for those whose role covers it; others can reach it, and read why they may not use it.
- */
+/** Button for users with a role. Others can focus it to read why they may not use it. */
 export const RoleButton = ({ needs, isForAll = false, ...button }: RoleButtonProps) => {
   const whyNot = useWhyNot(needs, isForAll);
   if (whyNot === undefined) return <Button {...button} />;

@@ -17,7 +17,7 @@ interface PanelProps {
   readonly children: ReactNode;
 }
 
-/** Takes the focus when it comes, and gives it back to what opened it. */
+/** Takes the focus when it opens, and returns it when it closes. */
 const Panel = ({ title, onClose, children }: PanelProps) => {
   const id = useId();
   const heading = useRef<HTMLHeadingElement>(null);
@@ -47,14 +47,16 @@ const Panel = ({ title, onClose, children }: PanelProps) => {
 };
 
 export interface DetailDrawerProps {
-  /** Title and content of what is open; undefined: nothing is. */
+  /** Title and content of the open detail; undefined if none is open. */
   readonly detail: { readonly key: string; readonly title: string; readonly content: ReactNode } | undefined;
   readonly onClose: () => void;
-  /** The list beside it. */
+  /** List beside the detail. */
   readonly children: ReactNode;
 }
 
-/** A list, and beside it (on a narrow screen over it) one of its rows in full. Escape closes it. */
+/**
+ * List, with one of its rows in full beside it (on a narrow screen over it). Escape closes the row.
+ */
 export const DetailDrawer = ({ detail, onClose, children }: DetailDrawerProps) => (
   <Drawer isExpanded={detail !== undefined} className="fso-detail">
     <DrawerContent

@@ -1,7 +1,7 @@
 import { Alert, Button, type ButtonProps, Modal, ModalBody, ModalFooter, ModalHeader, type ModalHeaderProps } from '@patternfly/react-core';
 import { type ReactNode, useId } from 'react';
 
-/** Main button of a dialog: it sends a form, or calls a function. */
+/** Main button of a dialog, which submits a form or calls a function. */
 interface Submit extends Pick<ButtonProps, 'variant' | 'form' | 'onClick' | 'isDisabled'> {
   readonly text: string;
   readonly isPending: boolean;
@@ -10,9 +10,9 @@ interface Submit extends Pick<ButtonProps, 'variant' | 'form' | 'onClick' | 'isD
 interface DialogProps extends Pick<ModalHeaderProps, 'titleIconVariant'> {
   readonly title: string;
   readonly variant?: 'small' | 'medium';
-  /** Absent: nothing is left to do. */
+  /** Absent if nothing is left to do. */
   readonly submit?: Submit | undefined;
-  /** Title of the alert where it failed, and why; no reason: it has not. */
+  /** Title and reason of the alert after a failure; without a reason there is no alert. */
   readonly failure?: readonly [title: string, reason: string | undefined];
   readonly onClose: () => void;
   readonly children: ReactNode;
@@ -24,7 +24,7 @@ const MainButton = ({ text, isPending, isDisabled = false, form, ...props }: Sub
   </Button>
 );
 
-/** A dialog with its main button, one that closes it, and the reason why it failed. */
+/** Dialog with a main button, a button that closes it, and the reason of a failure. */
 export const Dialog = ({
   title,
   variant = 'small',

@@ -5,10 +5,10 @@ import type { ReactNode } from 'react';
 import { ApiProblem, isForbidden, isNotFound } from '../api/client.ts';
 import { RelativeTime } from './text.tsx';
 
-/** Widths like those of lines of text. */
+/** Widths of the bars of a placeholder, like lines of text. */
 const LINES = ['95%', '78%', '88%', '61%', '83%', '70%', '92%', '66%', '86%', '74%'];
 
-/** A placeholder while data loads. @param lines about as many as will stand there, at most 10 */
+/** Placeholder while data loads. @param lines expected number of lines, at most 10 */
 export const Loading = ({ what = 'Loading', lines = 5 }: { readonly what?: string; readonly lines?: number }) => (
   <div role="status" aria-label={what} className="fso-loading">
     {LINES.slice(0, lines).map((width) => (
@@ -20,11 +20,11 @@ export const Loading = ({ what = 'Loading', lines = 5 }: { readonly what?: strin
 interface EmptyProps {
   readonly title: string;
   readonly children?: ReactNode;
-  /** Clears the filters; given where they may be the reason. */
+  /** Clears the filters; set if the filters may be why nothing is shown. */
   readonly onClear?: (() => void) | undefined;
 }
 
-/** An empty list, and a possible reason. */
+/** Text for an empty list, with a possible reason. */
 export const Empty = ({ title, children, onClear }: EmptyProps) => (
   <EmptyState titleText={title} headingLevel="h2" variant="sm" icon={SearchIcon}>
     {children === undefined ? null : <EmptyStateBody>{children}</EmptyStateBody>}
@@ -77,7 +77,7 @@ export const ErrorState = ({ error, what, onRetry }: ErrorStateProps) => (
   </EmptyState>
 );
 
-/** Warning that the state shown is the last known one, and since when. */
+/** Warning that only the last known state is shown, and since when. */
 export const StaleBanner = ({ since, children }: { readonly since: string | null; readonly children: ReactNode }) => (
   <Alert isInline variant="warning" title={children} component="p">
     {since === null ? null : (
@@ -89,7 +89,7 @@ export const StaleBanner = ({ since, children }: { readonly since: string | null
 );
 
 interface QueryViewProps<T> {
-  /** Query of one answer, or of a list that is read page by page. */
+  /** Query of a single result or of a paged list. */
   readonly query: { readonly data: T | undefined; readonly error: unknown; readonly isError: boolean; readonly refetch: () => unknown };
   /** Name of the data, e.g. `the policy`. */
   readonly what: string;
@@ -98,8 +98,8 @@ interface QueryViewProps<T> {
 }
 
 /**
- * The states of one query. What was read once stays on screen while it cannot be read again: the
- * masthead says so.
+ * Shows a query in each of its states. Data that cannot be refreshed stays on screen: the masthead
+ * shows that it may be stale.
  */
 export const QueryView = <T,>({ query, what, lines = 5, children }: QueryViewProps<T>) => {
   if (query.data !== undefined) return children(query.data);

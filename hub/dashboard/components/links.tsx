@@ -7,21 +7,21 @@ import { statusQuery } from '../api/queries.ts';
 import { commitUrl } from '../lib/links.ts';
 import { CopyButton } from './buttons.tsx';
 
-/** @param policy its key */
+/** @param policy key of the policy */
 export const PolicyLink = ({ policy }: { readonly policy: string }) => (
   <Link to="/policies/$" params={{ _splat: policy }}>
     {policy}
   </Link>
 );
 
-/** @param cluster its name */
+/** @param cluster name of the cluster */
 export const ClusterLink = ({ cluster }: { readonly cluster: string }) => (
   <Link to="/clusters/$name" params={{ name: cluster }}>
     {cluster}
   </Link>
 );
 
-/** A stored plan, by its id. */
+/** Link to a stored plan, by its id. */
 export const PlanLink = ({ id }: { readonly id: string }) => (
   <Link to="/plan/$id" params={{ id }}>
     <code>{id}</code>
@@ -29,12 +29,12 @@ export const PlanLink = ({ id }: { readonly id: string }) => (
 );
 
 interface HubLinkProps {
-  /** Path from the hub, with a query. */
+  /** Path that the hub sent, with its query. */
   readonly path: string;
   readonly children: ReactNode;
 }
 
-/** A page of the dashboard that the hub names. */
+/** Link to a page of the dashboard, from a path that the hub sent. */
 export const HubLink = ({ path, children }: HubLinkProps) => {
   const { pathname, searchParams } = new URL(path, window.location.origin);
   return (
@@ -45,8 +45,8 @@ export const HubLink = ({ path, children }: HubLinkProps) => {
 };
 
 /**
- * A commit: its way through the fleet, its whole id to copy, and its page at the forge if that is
- * known.
+ * Link to the progress of a commit through the fleet, with its whole id to copy and its page at the
+ * forge, if known.
  */
 export const RevisionLink = ({ revision }: { readonly revision: string | null | undefined }) =>
   revision === null || revision === undefined || revision === '' ? (

@@ -2,7 +2,7 @@ import { Breadcrumb, BreadcrumbItem, Content, Flex, Nav, NavItem, NavList, PageS
 import { Link, type LinkProps, useLocation } from '@tanstack/react-router';
 import { createContext, type ReactNode, useContext, useEffect, useRef } from 'react';
 
-/** Whether the reader has gone from one page to another since the document was loaded. */
+/** Whether the user has navigated since the document was loaded. */
 export const HasNavigated = createContext(false);
 const useHasNavigated = (): boolean => useContext(HasNavigated);
 
@@ -22,8 +22,8 @@ interface PageHeaderProps {
 }
 
 /**
- * Heading of a page: also the document's title, and where a screen reader goes on after a
- * navigation.
+ * Heading of a page. It is also the title of the document, and gets the focus after a navigation,
+ * for screen readers.
  */
 const PageHeader = ({ title, description, labels, crumbs = [] }: PageHeaderProps) => {
   const heading = useRef<HTMLHeadingElement>(null);
@@ -32,7 +32,7 @@ const PageHeader = ({ title, description, labels, crumbs = [] }: PageHeaderProps
   useEffect(() => {
     document.title = `${title} · Federated Sovereignty`;
   }, [title]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the path, and nothing else, says that another page is shown.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only the path tells that another page is shown.
   useEffect(() => {
     if (hasMoved) heading.current?.focus({ preventScroll: true });
   }, [pathname]);
@@ -70,7 +70,7 @@ const PageHeader = ({ title, description, labels, crumbs = [] }: PageHeaderProps
 
 type SubPage = { readonly to: NonNullable<LinkProps['to']>; readonly text: string };
 
-/** Links to the parts of a page, each with a URL of its own. */
+/** Links to the parts of a page, each with its own URL. */
 const SubPages = ({ label, pages }: { readonly label: string; readonly pages: readonly SubPage[] }) => {
   const { pathname } = useLocation();
   return (
@@ -91,7 +91,7 @@ const SubPages = ({ label, pages }: { readonly label: string; readonly pages: re
 };
 
 interface PageProps extends PageHeaderProps {
-  /** Accessible name of the links to the parts of the page, and these. */
+  /** Parts of the page, with the accessible name of their links. */
   readonly parts?: readonly [label: string, pages: readonly SubPage[]];
   readonly className?: string;
   readonly children: ReactNode;

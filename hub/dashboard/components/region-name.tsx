@@ -4,15 +4,15 @@ import { useCallback } from 'react';
 import { regionsQuery } from '../api/queries.ts';
 import { regionText } from '../lib/region-text.ts';
 
-/** The row of a region in a cluster; without a cluster, its only row. */
+/** Finds the row of a region in a cluster; without a cluster, only if there is a single one. */
 const rowOf = (rows: readonly RegionView[], region: string, cluster: string | undefined): RegionView | undefined => {
   const [first, ...others] = rows.filter((row) => row.region === region && (cluster === undefined || row.clusters.includes(cluster)));
   return others.length === 0 ? first : undefined;
 };
 
 /**
- * Reads where regions are. The function returns `Ireland (aws/eu-west-1)`, and the name alone where
- * the hub does not know it, or knows several places by that name.
+ * Returns a function that formats regions: `Ireland (aws/eu-west-1)`, or the name alone if the hub
+ * does not know it or knows several places by it.
  */
 export const useRegionText = (): ((region: string, cluster?: string) => string) => {
   const { data } = useQuery(regionsQuery);

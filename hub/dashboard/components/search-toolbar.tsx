@@ -19,18 +19,18 @@ import { cleared, type Filter, isAnySet, problemOf, type Values } from '../lib/f
 import { useDebouncedText } from '../lib/use-debounced-text.ts';
 
 export interface SearchToolbarProps {
-  /** Label of the search field; absent: the list cannot be searched. */
+  /** Label of the search field; absent if the list cannot be searched. */
   readonly search?: string;
   readonly filters?: readonly Filter[];
-  /** Names of filters that stand beside the toolbar, and are cleared with its own. */
+  /** Names of filters outside of the toolbar, which are cleared with its own. */
   readonly besides?: readonly string[];
-  /** Values in the URL; the text searched for is `q`. */
+  /** Values in the URL; `q` is the search text. */
   readonly values: Values;
-  /** Called with the changed values, which the page puts into the URL. */
+  /** Called with the changed values, to be put into the URL. */
   readonly onChange: (changed: Values) => void;
 }
 
-/** Longest typed text that has no schema: the hub's limit for a search. */
+/** Longest text of a field without a schema: the hub's limit for a search. */
 const MAX_LENGTH = 253;
 
 type ChangeProps = Pick<SearchToolbarProps, 'values' | 'onChange'>;
@@ -95,7 +95,7 @@ const Typed = ({ filter, values, onChange }: FieldProps) => {
   );
 };
 
-/** A filter that a link has set, to a value that cannot be chosen here. */
+/** Filter that a link has set, to a value that cannot be chosen here. */
 const Linked = ({ filter: { name, label }, values, onChange }: FieldProps) => (
   <Label onClose={() => onChange({ [name]: undefined })} closeBtnAriaLabel={`Remove the filter ${label}: ${values[name]}`}>
     {label}: {values[name]}
@@ -107,7 +107,7 @@ const Field = (props: FieldProps) => {
   return props.filter.isLinked ? <Linked {...props} /> : <Typed {...props} />;
 };
 
-/** Filters of a list. On a narrow screen they fold away behind a button. */
+/** Filters of a list. On a narrow screen a button shows and hides them. */
 const Filters = ({ filters, ...change }: { readonly filters: readonly Filter[] } & ChangeProps) => (
   <ToolbarToggleGroup toggleIcon={<FilterIcon />} breakpoint="md">
     <ToolbarGroup variant="filter-group" className="fso-filters">

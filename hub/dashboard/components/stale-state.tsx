@@ -9,7 +9,7 @@ import { RelativeTime } from './text.tsx';
 /**
  * Note beside the last known state of a cluster that is not connected.
  *
- * @param lastSeen RFC 3339; undefined: not read yet
+ * @param lastSeen RFC 3339; undefined if not read yet
  */
 const LastKnown = ({ lastSeen }: { readonly lastSeen: string | null | undefined }) => (
   <div className="fso-muted">
@@ -22,13 +22,13 @@ const LastKnown = ({ lastSeen }: { readonly lastSeen: string | null | undefined 
   </div>
 );
 
-/** Age of what is shown of a cluster that is not connected. */
+/** Age of the state shown for a cluster that is not connected. */
 export const LastKnownCluster = ({ cluster }: { readonly cluster: string }) => {
   const connection = useConnections()(cluster);
   return <LastKnown lastSeen={connection?.connection === 'Connected' ? undefined : connection?.lastSeen} />;
 };
 
-/** A past state, without the colour of a current one. */
+/** Past state, without the colour of a current one. */
 export const StaleState = ({ children }: { readonly children: ReactNode }) => <div className="fso-stale-state">{children}</div>;
 
 const Staleness = ({ connection }: { readonly connection: ClusterConnection | undefined }) => {
@@ -46,7 +46,7 @@ interface ClusterNameProps {
   readonly connectionOf: ConnectionOfCluster;
 }
 
-/** A cluster, with the age of its last known state where it is not connected. */
+/** Link to a cluster, with the age of its last known state if it is not connected. */
 export const ClusterName = ({ cluster, connectionOf }: ClusterNameProps) => (
   <div>
     <ClusterLink cluster={cluster} />

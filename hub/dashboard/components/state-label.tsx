@@ -36,17 +36,17 @@ interface HintProps {
   readonly children: ReactNode;
 }
 
-/** Explains its content when that is hovered, focused or tapped. */
+/** Shows an explanation when its content is hovered, focused or tapped. */
 export const Hint = ({ text, children }: HintProps) => (
   <Tooltip content={text}>
-    {/* biome-ignore lint/a11y/noNoninteractiveTabindex: by keyboard, too, one gets at what it means. */}
+    {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the explanation must be reachable by keyboard. */}
     <span tabIndex={0} className="fso-meaning">
       {children}
     </span>
   </Tooltip>
 );
 
-/** A state is an icon and a word; its colour adds no meaning. */
+/** Look of a state: an icon and a word. The colour adds no meaning. */
 export interface Look {
   readonly text: string;
   readonly icon: ComponentType;
@@ -97,7 +97,7 @@ const ACTIONS: Readonly<Record<EnforcementAction, Look>> = {
 
 const UNKNOWN: Look = { text: 'Not reported', icon: ClockIcon, color: 'grey' };
 
-/** Options of a filter by such states. */
+/** Options of a filter by states with these looks. */
 export const stateOptions = (looks: Readonly<Record<string, Look>>): NonNullable<Filter['options']> =>
   Object.entries(looks).map(([value, { text }]) => ({ value, text }));
 
@@ -111,7 +111,7 @@ interface StateLabelProps {
   readonly prefix?: string | undefined;
 }
 
-/** Label of a state that only one page shows; those of several pages have labels below. */
+/** Label of a state. The components below are labels of states that several pages show. */
 export const StateLabel = ({ look: { text, icon: Icon, color, title }, prefix }: StateLabelProps) => {
   const label = (
     <Label isCompact variant="outline" color={color} icon={<Icon />}>
@@ -122,7 +122,7 @@ export const StateLabel = ({ look: { text, icon: Icon, color, title }, prefix }:
 };
 
 export const PhaseLabel = ({ phase }: { readonly phase: Phase }) => <StateLabel look={PHASES[phase]} />;
-/** @param state null: not reported yet */
+/** @param state null if not reported yet */
 export const LockLabel = ({ state, lock }: { readonly state: LockState | null; readonly lock?: string }) => (
   <StateLabel look={state === null ? UNKNOWN : LOCKS[state]} prefix={lock} />
 );
@@ -147,7 +147,7 @@ const ALERT_SEVERITIES: Readonly<Record<AlertSeverity, Look>> = {
   info: SEVERITIES.info,
 };
 
-/** The severity of an issue or an alert. */
+/** Label of the severity of an issue or alert. */
 export const AlertSeverityLabel = ({ severity }: { readonly severity: AlertSeverity }) => <StateLabel look={ALERT_SEVERITIES[severity]} />;
 
 export const ALERT_SEVERITY_OPTIONS = stateOptions(ALERT_SEVERITIES);
@@ -194,7 +194,7 @@ const NOT_JUDGED: Look = {
   title: 'Rejected before its signature was checked, or older than the record',
 };
 
-/** @param verification by the hub; agents judge for themselves */
+/** @param verification result of the hub; agents verify on their own */
 export const VerificationLabel = ({ verification }: Pick<CommitSummary, 'verification'>) => (
   <StateLabel look={verification === null ? NOT_JUDGED : VERIFICATIONS[verification.state]} />
 );

@@ -20,11 +20,11 @@ import { exactTime, relativeTime, resolutionOf, useNow } from '../lib/time.ts';
 interface RelativeTimeProps {
   /** RFC 3339. */
   readonly time: string | null | undefined;
-  /** Shown where there is no time. */
+  /** Shown if there is no time. */
   readonly absent?: string;
 }
 
-/** Time from or until now; the exact time when pointed at or focused. */
+/** Time relative to now. The exact time appears on hover and focus. */
 export const RelativeTime = ({ time, absent = 'never' }: RelativeTimeProps) =>
   time === null || time === undefined ? <span className="fso-muted">{absent}</span> : <Ticking time={time} />;
 
@@ -33,7 +33,7 @@ const Ticking = ({ time }: { readonly time: string }) => {
   const now = useNow(resolutionOf(at, Date.now()));
   return (
     <Tooltip content={exactTime(at)}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: by keyboard, too, one gets at the exact time. */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the exact time must be reachable by keyboard. */}
       <time dateTime={time} tabIndex={0} className="fso-time">
         {relativeTime(at, now)}
       </time>
@@ -41,7 +41,7 @@ const Ticking = ({ time }: { readonly time: string }) => {
   );
 };
 
-/** A sentence in which backticks stand around code. */
+/** Sentence with code in backticks. */
 export const Sentence = ({ text }: { readonly text: string }) => (
   <>
     {text.split('`').map((part, index) =>
@@ -56,11 +56,11 @@ export const Sentence = ({ text }: { readonly text: string }) => (
 );
 
 interface FactsProps extends Omit<DescriptionListProps, 'children'> {
-  /** Value of each term; a term whose value is undefined is left out. */
+  /** Value of each term. Terms with an undefined value are left out. */
   readonly facts: Readonly<Record<string, ReactNode>>;
 }
 
-/** A list of terms with what stands for each. */
+/** List of terms and values. */
 export const Facts = ({ facts, ...layout }: FactsProps) => (
   <DescriptionList isCompact isHorizontal {...layout}>
     {Object.entries(facts).map(([term, fact]) =>
@@ -79,7 +79,7 @@ interface HeadingProps {
   readonly children: ReactNode;
 }
 
-/** A heading below that of the page. */
+/** Heading below the page's own. */
 export const Heading = ({ level = 3, children }: HeadingProps) => (
   <Title headingLevel={`h${level}`} size={level === 2 ? 'lg' : 'md'}>
     {children}
@@ -101,9 +101,7 @@ export const SectionCard = ({ title, footer, children }: SectionCardProps) => (
   </Card>
 );
 
-/**
- * Reasons for which a commit was refused: file, line and column where there are, and the problem.
- */
+/** Problems for which a commit was refused, with file, line and column if known. */
 export const ProblemList = ({ problems }: { readonly problems: readonly ProblemView[] }) => (
   <ul className="fso-problems">
     {problems.map((problem) => {
@@ -120,11 +118,11 @@ export const ProblemList = ({ problems }: { readonly problems: readonly ProblemV
 
 interface LongTextProps {
   readonly text: string;
-  /** Characters that are shown at first. */
+  /** Number of characters that are shown at first. */
   readonly max?: number;
 }
 
-/** A text of which the rest is shown on demand. */
+/** Text that is shortened until the user expands it. */
 export const LongText = ({ text, max = 110 }: LongTextProps) => {
   const [isWhole, setWhole] = useState(false);
   const short = truncateText(text, max);

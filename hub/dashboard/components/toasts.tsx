@@ -24,8 +24,8 @@ const subscribe = (listener: () => void): (() => void) => {
 };
 
 /**
- * Shows for a moment how an action of the reader ended, also to screen readers. A failure stays
- * until it is closed.
+ * Shows the result of an action for a moment, also to screen readers. A failure stays until it is
+ * closed.
  */
 export const showToast = (toast: Omit<Toast, 'id'>): void => {
   lastId += 1;

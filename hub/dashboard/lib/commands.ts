@@ -1,7 +1,7 @@
 import { parsePolicyKey, type ViolationView } from '@fso/shared/api';
 import { REGION_LABEL } from '@fso/shared/residency';
 
-/** The command that registers a cluster and creates its enrolment token. */
+/** Formats the command that registers a cluster and creates its enrolment token. */
 export const formatAddCommand = (name: string, regions: readonly string[]): string =>
   ['fso clusters add', name, ...regions.map((region) => `--region ${region}`)].join(' ');
 
@@ -9,8 +9,8 @@ export const formatAddCommand = (name: string, regions: readonly string[]): stri
 const PLAIN = /^[\w@%+=:,./-]+$/;
 
 /**
- * A text as one word of a shell command. Names come from clusters: a copied command must not run
- * anything else.
+ * Quotes a text as one word of a shell command. Names come from clusters, and a copied command must
+ * not run anything else.
  */
 export const quoteShellWord = (text: string): string => (PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 

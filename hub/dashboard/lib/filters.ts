@@ -8,33 +8,33 @@ export interface Filter {
   /** Name of the search parameter. */
   readonly name: string;
   readonly label: string;
-  /** The choices; absent: the whole value is typed. */
+  /** Choices; absent if the value is typed. */
   readonly options?: readonly { readonly value: string; readonly text: string }[];
-  /** Suggestions while it is typed. */
+  /** Suggestions while the user types. */
   readonly suggestions?: readonly string[];
-  /** Texts that the API accepts; absent: all. */
+  /** Values that the API accepts; absent if it accepts all. */
   readonly schema?: z.ZodString;
   /**
-   * Set by links, and in the way else: shown only while it is set. With options it can be changed
-   * then, without it can only be taken away.
+   * Whether only links set the filter. It is shown only while it is set. With options it can then
+   * be changed; without, only removed.
    */
   readonly isLinked?: true;
 }
 
-/** Options of a filter from their texts by value, in this order. */
+/** Creates the options of a filter from their texts by value, in the given order. */
 export const optionsOf = (texts: Readonly<Record<string, string>>): NonNullable<Filter['options']> =>
   Object.entries(texts).map(([value, text]) => ({ value, text }));
 
 const MAX_SUGGESTIONS = 200;
 
 /**
- * Suggestions for a typed filter from the values of rows: each once, and no more than a reader
- * looks through.
+ * Creates suggestions for a typed filter from the values of rows: without duplicates, and few
+ * enough to read.
  */
 export const suggestionsOf = (values: readonly string[]): readonly string[] =>
   [...new Set(values)].sort((a, b) => a.localeCompare(b)).slice(0, MAX_SUGGESTIONS);
 
-/** Search parameters by name; undefined = not set. */
+/** Search parameters by name; undefined if not set. */
 export type Values = Readonly<Record<string, string | undefined>>;
 
 export const CLUSTER_FILTER = { name: 'cluster', label: 'Cluster', schema: ResourceName } as const satisfies Filter;
@@ -42,7 +42,8 @@ export const NAMESPACE_FILTER = { name: 'namespace', label: 'Namespace', schema:
 export const REGION_FILTER = { name: 'region', label: 'Region', schema: Region } as const satisfies Filter;
 
 /**
- * @returns why the API would refuse it, as a sentence without its full stop; undefined: it does not
+ * @returns why the API would refuse a value, as a sentence without its full stop; undefined if it
+ * accepts it
  */
 export const problemOf = ({ label, schema, suggestions = [] }: Filter, text: string): string | undefined => {
   if (schema === undefined || suggestions.includes(text)) return undefined;
@@ -50,21 +51,22 @@ export const problemOf = ({ label, schema, suggestions = [] }: Filter, text: str
   return error === undefined ? undefined : `${label} ${error.issues[0]?.message ?? 'is not valid'}`;
 };
 
-/** Names of what a toolbar with these filters filters by. */
+/** Names of the search parameters of a toolbar with these filters. */
 export const namesOf = (filters: readonly Filter[]): readonly string[] => ['q', ...filters.map(({ name }) => name)];
 
 /** Whether a value is set for at least one of these filters. */
 export const isAnySet = (names: readonly string[], values: Values): boolean => names.some((name) => (values[name] ?? '') !== '');
 
-/** The change that clears these filters. */
+/** Returns the change that clears these filters. */
 export const cleared = (names: readonly string[]): Values => Object.fromEntries(names.map((name) => [name, undefined]));
 
 /**
- * Writes changed parameters into the URL of the page, without a new entry in the browser's history.
+ * Returns a function that writes changed parameters into the URL, without a new entry in the
+ * browser's history.
  */
 export const useSearchChange = (): ((changed: Values) => void) => {
   const navigate = useNavigate();
-  // Each route checks what it is given.
+  // Each route validates its parameters.
   return (changed) => void navigate({ to: '.', search: (old: Values) => ({ ...old, ...changed }) as never, replace: true });
 };
 
@@ -72,11 +74,11 @@ interface Sortable {
   readonly sort?: string;
 }
 
-/** The sort of the URL, unless it is left over from a list that is sorted by other keys. */
+/** Returns the sort of the URL, unless it belongs to a list with other sort keys. */
 export const ownSort = (sort: string | undefined, sorts: readonly string[], preferred: string): string =>
   sort !== undefined && sorts.includes(sort.replace(/^-/, '')) ? sort : preferred;
 
-/** Sort properties of a PatternFly header cell; empty where the column cannot be sorted by. */
+/** Sort properties of a PatternFly header cell; empty if the column cannot be sorted. */
 export const sortOf = (
   columns: readonly Sortable[],
   index: number,

@@ -2,10 +2,10 @@ import { CLOCK_SKEW_MS, type ClusterView, CONDITIONS, type Condition, RENEWAL_LA
 import { isExpired, isExpiring } from '@fso/shared/residency';
 import { formatDuration } from './time.ts';
 
-/** Judgement of a condition: whether people have to look at it. */
+/** Health of a condition: whether it needs attention. */
 export type ConditionHealth = 'bad' | 'unknown' | 'good';
 
-/** Conditions that are bad when true, as those of Kubernetes nodes (DiskPressure, …) are. */
+/** Conditions that are bad if true, like those of Kubernetes nodes (DiskPressure, …). */
 const BAD_WHEN_TRUE: ReadonlySet<string> = new Set([
   CONDITIONS.reconciling,
   CONDITIONS.stalled,
@@ -23,10 +23,10 @@ export const healthOf = ({ type, status }: Pick<Condition, 'type' | 'status'>): 
   return (status === 'True') === BAD_WHEN_TRUE.has(type) ? 'bad' : 'good';
 };
 
-/** State of an agent's certificate; `late`: its renewal is overdue. */
+/** State of an agent's certificate. `late` means that its renewal is overdue. */
 export type CertificateState = 'good' | 'late' | 'expired' | 'none';
 
-/** @param expires RFC 3339; null: there is none */
+/** @param expires RFC 3339; null if there is no certificate */
 export const certificateState = (expires: string | null, nowMs: number): CertificateState => {
   if (expires === null) return 'none';
   const leftMs = Date.parse(expires) - nowMs;
@@ -34,13 +34,13 @@ export const certificateState = (expires: string | null, nowMs: number): Certifi
   return leftMs < RENEWAL_LATE_MS ? 'late' : 'good';
 };
 
-/** Skew below which the time that a message takes explains it. */
+/** Skew that the latency of a message can explain. */
 const NEAR_MS = 1_000;
 
-/** Whether clocks differ so much that the hub calls it wrong; null: not known. */
+/** Whether clocks differ so much that the hub reports a skew; false if the skew is unknown. */
 export const isSkewed = (skewMs: number | null): skewMs is number => skewMs !== null && Math.abs(skewMs) >= CLOCK_SKEW_MS;
 
-/** @param skewMs by how much the agent's clock is ahead; null: not known */
+/** @param skewMs milliseconds by which the agent's clock is ahead; null if unknown */
 export const skewText = (skewMs: number | null): string => {
   if (skewMs === null) return 'not known';
   if (Math.abs(skewMs) < NEAR_MS) return 'agrees with the hub';
@@ -48,14 +48,14 @@ export const skewText = (skewMs: number | null): string => {
 };
 
 /**
- * State of a cluster towards its assigned commit. Unknown is never good: a cluster that is not
- * connected or not observed has only a last known state.
+ * State of a cluster relative to its assigned commit. A cluster that is not connected or not
+ * observed has only a last known state, never a good one.
  */
 export type SyncState = 'proven' | 'accepted' | 'behind' | 'refused' | 'lastKnown' | 'unknown';
 
 type SyncFacts = Pick<ClusterView, 'connection' | 'notObserved' | 'inSync' | 'revision' | 'provenRevision' | 'nack' | 'offeredRevision'>;
 
-/** Whether the agent stands by its refusal of what it was offered last. */
+/** Whether the agent refuses the commit that it was last offered. */
 export const isRefusing = ({ nack, revision, offeredRevision }: Pick<SyncFacts, 'nack' | 'revision' | 'offeredRevision'>): boolean =>
   nack !== null && nack.revision === offeredRevision && nack.revision !== revision;
 
@@ -65,22 +65,24 @@ const connectedSync = (cluster: SyncFacts): SyncState => {
   return cluster.provenRevision === cluster.revision ? 'proven' : 'accepted';
 };
 
-/** Judges how far a cluster is with the commit that it is to have. */
+/** Determines how far a cluster has got with its assigned commit. */
 export const syncStateOf = (cluster: SyncFacts): SyncState => {
   if (cluster.connection === 'NeverSeen') return 'unknown';
   return cluster.connection === 'Connected' && cluster.notObserved === null ? connectedSync(cluster) : 'lastKnown';
 };
 
 /**
- * Whether a cluster is neither registered nor connected. Such a cluster does not count as part of
- * the fleet.
+ * Whether a cluster is neither registered nor connected. Such a cluster is not part of the fleet.
  */
 export const isRetired = ({ regions, connection }: Pick<ClusterView, 'regions' | 'connection'>): boolean =>
   regions.length === 0 && connection !== 'Connected';
 
 type Expiry = 'never' | 'later' | 'soon' | 'past';
 
-/** Nearness of the end of a policy. @param expiryDate RFC 3339; undefined: it has none */
+/**
+ * Determines whether the end of a policy is near. @param expiryDate RFC 3339; undefined if it has
+ * none
+ */
 export const expiryOf = (expiryDate: string | undefined, nowMs: number): Expiry => {
   if (expiryDate === undefined) return 'never';
   if (isExpired(expiryDate, nowMs)) return 'past';

@@ -1,15 +1,16 @@
 import type { Page } from '@fso/shared/api';
 import type { InfiniteData } from '@tanstack/react-query';
 
-/** Rows of a list, as far as they are read. */
+/** Returns the rows of a list that have been read. */
 export const rowsOf = <T>(data: InfiniteData<Page<T>> | undefined): readonly T[] => data?.pages.flatMap(({ items }) => items) ?? [];
 
 /**
- * A list with its first page read again: what is on it is new; rows further down stay as they were
- * read, after the last of it.
+ * Merges a refreshed first page into a list. Its rows replace those up to the last one that both
+ * have; rows further down stay as they were.
  *
  * @param keyOf identity of a row
- * @returns undefined where the page has no row of the list: what is between them is not known
+ * @returns undefined if the page and the list have no row in common: rows between them may be
+ * missing
  */
 export const mergeFirst = <T, P = unknown>(
   { pages, pageParams }: InfiniteData<Page<T>, P>,
@@ -19,7 +20,7 @@ export const mergeFirst = <T, P = unknown>(
   if (first.next === null) return { pages: [first], pageParams: pageParams.slice(0, 1) };
   const rows = pages.flatMap(({ items }, page) => items.map((row) => ({ row, page, key: keyOf(row) })));
   const fresh = new Set(first.items.map(keyOf));
-  // The last rows of the page may be new themselves.
+  // The last rows of the page may themselves be new.
   const joint = first.items.map(keyOf).findLast((key) => rows.some((row) => row.key === key));
   if (joint === undefined) return undefined;
   const at = rows.findIndex(({ key }) => key === joint);

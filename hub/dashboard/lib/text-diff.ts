@@ -1,7 +1,7 @@
 import type { PolicyRevision } from '@fso/shared/api';
 import { structuredPatch } from 'diff';
 
-/** Lines of a text, from 1, the last one included. */
+/** Range of lines, from 1; `to` is included. */
 export interface LineRange {
   readonly from: number;
   readonly to: number;
@@ -11,18 +11,18 @@ export interface LineRange {
 export interface DiffLine {
   readonly kind: 'same' | 'removed' | 'added';
   readonly text: string;
-  /** Line numbers within the document; undefined: it is not in that version. */
+  /** Line numbers within the document; undefined if that version lacks the line. */
   readonly before: number | undefined;
   readonly after: number | undefined;
 }
 
-/** Lines that changed, with some around them. */
+/** Lines that changed, with context. */
 export interface Hunk {
   readonly lines: readonly DiffLine[];
 }
 
 const CONTEXT_LINES = 3;
-/** Documents without anything in common are not worth a longer wait. */
+/** Time limit in milliseconds. Documents without anything in common are not worth a longer wait. */
 const MAX_MS = 1000;
 
 const KINDS: Readonly<Record<string, DiffLine['kind']>> = { ' ': 'same', '-': 'removed', '+': 'added' };
@@ -45,7 +45,7 @@ const linesOf = (patch: readonly string[], oldStart: number, newStart: number): 
   });
 };
 
-/** @param timeout in milliseconds @returns undefined: it takes longer to find out */
+/** @param timeout milliseconds @returns undefined if the comparison takes longer */
 export const diffTexts = (before: string, after: string, timeout = MAX_MS): Hunk[] | undefined =>
   structuredPatch('', '', before, after, '', '', { context: CONTEXT_LINES, timeout })?.hunks.map(({ lines, oldStart, newStart }) => ({
     lines: linesOf(lines, oldStart, newStart),
@@ -53,17 +53,21 @@ export const diffTexts = (before: string, after: string, timeout = MAX_MS): Hunk
 
 /** Difference of a policy's text between two commits. */
 export interface RevisionDiff {
-  /** undefined: the texts could not be compared. Empty: the text is the same. */
+  /** Undefined if the texts could not be compared. Empty if they are equal. */
   readonly hunks: readonly Hunk[] | undefined;
   readonly added: number;
   readonly removed: number;
-  /** Path before, if the document came from another one. */
+  /** Previous path, if the document was moved. */
   readonly movedFrom: string | undefined;
-  /** Whether it is not known how the document read before. */
+  /** Whether the previous text of the document is unknown. */
   readonly isFirstKnown: boolean;
 }
 
-/** The changes of a revision. @param before the one before it in the list, if it is in the list */
+/**
+ * Compares a revision with the one before it.
+ *
+ * @param before previous revision in the list, if there is one
+ */
 export const diffRevision = (revision: PolicyRevision, before: PolicyRevision | undefined): RevisionDiff => {
   const hunks = diffTexts(before?.yaml ?? '', revision.yaml ?? '');
   const of = (kind: DiffLine['kind']): number => (hunks ?? []).flatMap(({ lines }) => lines).filter((line) => line.kind === kind).length;
@@ -87,15 +91,15 @@ interface CompactDiffLine {
   readonly key: string;
 }
 
-/** Replaces one text by the other, without looking for what they have in common. */
+/** Returns a diff that replaces one text with the other, without looking for common lines. */
 const replaced = (before: string, after: string): Pick<CompactDiffLine, 'kind' | 'text'>[] => [
   ...before.split('\n').map((text) => ({ kind: 'removed' as const, text })),
   ...after.split('\n').map((text) => ({ kind: 'added' as const, text })),
 ];
 
 /**
- * Changed lines with three around them; a gap stands for lines left out between two changes. All
- * lines have changed where it takes too long to find out which.
+ * Returns the changed lines with three lines of context. A gap stands for lines left out between
+ * two changes. If the comparison takes too long, all lines count as changed.
  */
 export const compactDiff = (before: string, after: string): readonly CompactDiffLine[] => {
   const hunks = diffTexts(before, after) ?? [{ lines: replaced(before, after) }];

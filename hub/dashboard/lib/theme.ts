@@ -1,6 +1,6 @@
 /**
- * Light or dark: the choice of the reader, else the setting of the system. public/theme.js does the
- * same before the first paint.
+ * Light or dark theme: the choice of the user, else the setting of the system. public/theme.js does
+ * the same before the first paint.
  */
 
 export const THEMES = ['system', 'light', 'dark'] as const;
@@ -16,7 +16,7 @@ const storage = (): Storage | undefined => {
   try {
     return window.localStorage;
   } catch {
-    // A browser that keeps nothing for this site.
+    // The browser does not store anything for this site.
     return undefined;
   }
 };
@@ -57,5 +57,5 @@ export const onThemeChange = (listener: () => void): (() => void) => {
   return () => listeners.delete(listener);
 };
 
-/** Whether the page is dark now, for what is not drawn with style sheets. */
+/** Whether the page is dark now, for parts that are not styled by CSS. */
 export const isDark = (): boolean => document.documentElement.classList.contains(DARK_CLASS);

@@ -14,7 +14,9 @@ const UNITS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
 
-/** Clocks of hub and browser differ a little: what is that near is now. */
+/**
+ * Distance below which a time is shown as now, since the clocks of hub and browser differ a little.
+ */
 const NOW_MS = 2000;
 
 /** @returns `3 minutes ago`, `in 5 days`, `now` */
@@ -28,7 +30,7 @@ export const relativeTime = (atMs: number, nowMs: number): string => {
 /** Formats a time with date, seconds and time zone, in the browser's language. */
 export const exactTime = (atMs: number): string => exact.format(atMs);
 
-/** Least time in milliseconds until the text of {@link relativeTime} can change. */
+/** Shortest time in milliseconds until the text of {@link relativeTime} can change. */
 export const resolutionOf = (atMs: number, nowMs: number): number => {
   const distance = Math.abs(atMs - nowMs);
   if (distance < 60_000) return 1000;
@@ -45,7 +47,7 @@ export const formatDuration = (ms: number): string => {
 };
 
 /**
- * A time as a field of the type datetime-local has it: in the time zone of the browser, to the
+ * Formats a time as the value of a datetime-local field: in the time zone of the browser, to the
  * second.
  */
 export const localOf = (time: string | undefined): string => {
@@ -64,7 +66,7 @@ export const timeOf = (local: string): string | undefined => {
 
 const TICK_MS = 1000;
 
-/** Listeners of the one timer, which all share, as a table shows many times. */
+/** Listeners of the timer that all times share, since a table shows many of them. */
 const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setInterval> | undefined;
 
@@ -82,8 +84,8 @@ const subscribe = (onTick: () => void): (() => void) => {
 };
 
 /**
- * Now, in milliseconds since 1970, rounded down: what uses it is drawn again once per
- * `resolutionMs`.
+ * Returns the current time in milliseconds since 1970, rounded down. Components that use it render
+ * once per `resolutionMs`.
  */
 export const useNow = (resolutionMs: number): number =>
   useSyncExternalStore(subscribe, () => Math.floor(Date.now() / resolutionMs) * resolutionMs);

@@ -3,16 +3,19 @@ import { useEffect, useRef, useState } from 'react';
 const DEBOUNCE_MS = 250;
 
 interface DebouncedTextOptions {
-  /** Called when the typing pauses; with undefined for an empty field. */
+  /** Called when typing pauses; with undefined for an empty field. */
   readonly onPause: (typed: string | undefined) => void;
-  /** Problem of a text, for people; undefined: it can be used. Absent: every text can. */
+  /**
+   * Returns the problem of a text, for people; undefined if the text is valid. Absent if every text
+   * is valid.
+   */
   readonly problemOf?: (text: string) => string | undefined;
 }
 
 /**
- * Text of a field whose value stands in the URL: the field keeps what is typed; the URL follows
- * when the typing pauses, and leads when it changes by itself. What cannot be used stays in the
- * field alone, and is said to be so: the URL keeps the last that could.
+ * State of a text field whose value is in the URL. The URL follows when typing pauses, and the
+ * field follows when the URL changes otherwise. An invalid text stays in the field with its
+ * problem, and the URL keeps the last valid one.
  */
 export const useDebouncedText = (value: string, options: DebouncedTextOptions) => {
   const [text, setText] = useState(value);

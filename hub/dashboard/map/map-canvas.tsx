@@ -31,7 +31,7 @@ const PAN_PX = 60;
 const finger = window.matchMedia('(pointer: coarse)');
 
 export interface MapCanvasProps {
-  /** Accessible name, with what a glance at the map shows. */
+  /** Accessible name, which sums up the map. */
   readonly label: string;
   readonly regions: readonly MapRegion[];
   readonly connectionOf: ConnectionOf;
@@ -39,17 +39,17 @@ export interface MapCanvasProps {
   readonly highlighted?: ReadonlySet<string> | undefined;
   /** Initial view, also after a reset. */
   readonly view: View;
-  /** Region that is pointed at elsewhere. */
+  /** Region that the pointer is on outside of the map. */
   readonly pointed?: string | undefined;
   readonly onFollow: (target: Target) => void;
 }
 
-/** Ratio of two steps of zooming, between which the same markers are drawn. */
+/** Zoom factor within which the markers stay the same. */
 const DENSITY_STEP = 1.2;
 /** Density of the whole world on a wide screen, in pixels per radian. */
 const FIRST_DENSITY = 150;
 
-/** Pixels per radian, as the map is zoomed now. */
+/** Pixels per radian at the current zoom. */
 const densityOf = (chart: ECharts): number => {
   const [left = 0] = chart.convertToPixel('geo', [0, 0]);
   const [right = 0] = chart.convertToPixel('geo', [90, 0]);
@@ -66,7 +66,7 @@ interface Clicked {
   readonly event?: Spot;
 }
 
-/** @param spot that stays where it is, in pixels; absent: the middle */
+/** @param spot point that stays in place, in pixels; default: the middle */
 const zoom = (chart: ECharts | null, factor: number, spot?: Spot): void => {
   if (chart === null) return;
   const { offsetX, offsetY } = spot ?? { offsetX: chart.getWidth() / 2, offsetY: chart.getHeight() / 2 };
@@ -87,8 +87,8 @@ const KEYS: Readonly<Record<string, Move>> = {
 };
 
 /**
- * The map itself; loaded after the page, with all that draws it. Before it has the focus the wheel
- * and a finger scroll the page and not the map. What it shows is in RegionTable as text.
+ * The map itself. Loaded after the page, with its libraries. Until it has the focus, wheel and
+ * touch scroll the page and not the map. RegionTable has the same content as text.
  */
 export const MapCanvas = ({ label, regions, connectionOf, highlighted, view, pointed, onFollow }: MapCanvasProps) => {
   const palette = usePalette();

@@ -3,22 +3,22 @@ import type { ChartOption, Palette } from '../charts/chart.ts';
 import { describeRegion, type MapRegion, type RegionState } from './map-regions.ts';
 import { type ClusterMarker, type Markers, project, type RegionMarker, unproject, type View } from './markers.ts';
 
-/** Options of the map for ECharts: shapes tell the same as colours. */
+/** Options of the map for ECharts. Shapes distinguish the same states as colours. */
 
 /** Name under which ECharts knows the map. */
 export const MAP_NAME = 'world';
 
-/** A region or a cluster that was pointed at. */
+/** Region or clusters that were clicked. */
 export interface Target extends Pick<MapRegion, 'region' | 'provider'> {
   readonly state: RegionState;
-  /** More than one stand behind one marker where many are at one place; none: the region itself. */
+  /** Clusters of the marker, several if one marker stands for them; empty for the region itself. */
   readonly clusters: readonly string[];
 }
 
 interface MapContent {
   readonly markers: Markers;
   readonly palette: Palette;
-  /** Others are drawn faintly; undefined: none are. */
+  /** Highlighted regions; others are drawn faintly. Undefined if none is highlighted. */
   readonly highlighted: ReadonlySet<string> | undefined;
 }
 
@@ -29,7 +29,7 @@ interface Shape {
   readonly size: number;
   readonly color: (palette: Palette) => string;
   readonly filled: boolean;
-  /** Order of drawing: higher ones cover lower ones. */
+  /** Order of drawing: higher values cover lower ones. */
   readonly z: number;
 }
 
@@ -102,7 +102,7 @@ const clusterText = (marker: ClusterMarker): string => {
   return [...lines, ...(regions.length > 1 ? ['Click to zoom in'] : [])].join('\n');
 };
 
-/** The target of a click; for several places it zooms in. */
+/** Target of a click; `nearer` for several places, on which the map zooms in. */
 const clusterTarget = ({ regions, clusters }: ClusterMarker): Target | 'nearer' => {
   const [only] = regions;
   return only === undefined || regions.length > 1
@@ -145,11 +145,13 @@ interface MapItem {
 }
 
 const isMapItem = (data: unknown): data is MapItem => typeof data === 'object' && data !== null;
-/** Item of the map that was chosen; `nearer`: a group that opens when the map is enlarged. */
+/**
+ * Target of a clicked item of the map; `nearer` for a group that opens when the map is enlarged.
+ */
 export const targetOf = (data: unknown): Target | 'nearer' | undefined => (isMapItem(data) ? data.target : undefined);
 const textOf = (data: unknown): string => (isMapItem(data) ? (data.text ?? '') : '');
 
-/** Options of the map without its view, which stays as the reader has moved it. */
+/** Options of the map without its view, which the user may have moved. */
 export const mapOption = (content: MapContent, roam: boolean | 'move'): ChartOption => {
   const { palette, markers } = content;
   return {

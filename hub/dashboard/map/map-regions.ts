@@ -5,8 +5,11 @@ import { placeNote, regionText } from '../lib/region-text.ts';
 /** States and texts of a region, for the map and its table. */
 
 /**
- * violated: a pod runs there that a policy forbids. inUse: a cluster or nodes are there. allowed: a
- * policy allows it, nothing is there.
+ * State of a region.
+ *
+ * - violated: a pod runs there that a policy forbids
+ * - inUse: a cluster or nodes are there
+ * - allowed: a policy allows it, and nothing is there
  */
 export type RegionState = 'violated' | 'inUse' | 'allowed';
 
@@ -26,7 +29,7 @@ const spotOf = ({ place }: RegionView): Spot | undefined => {
   return { city: `${place.country} ${place.place}`, latitude, longitude };
 };
 
-/** A region of which only the name is known. */
+/** Creates the view of a region of which only the name is known. */
 export const unknownRegion = (region: string): RegionView => ({
   region,
   provider: null,
@@ -39,16 +42,16 @@ export const unknownRegion = (region: string): RegionView => ({
   violations: 0,
 });
 
-/** Region with its state, its text and where it is on the map. */
+/** Region with its state, its text and its spot on the map. */
 export interface MapRegion extends RegionView {
   readonly state: RegionState;
-  /** `Ireland (aws/eu-west-1)`: no two have the same. */
+  /** Unique text: `Ireland (aws/eu-west-1)`. */
   readonly text: string;
-  /** undefined: it is not known where it is. */
+  /** Undefined if its place is unknown. */
   readonly spot: Spot | undefined;
 }
 
-/** undefined: not known here. */
+/** Lookup of a cluster's connection; undefined if unknown. */
 export type ConnectionOf = (cluster: string) => ConnectionState | undefined;
 
 const stateOf = ({ violations, nodes, clusters }: RegionView): RegionState => {
@@ -66,13 +69,13 @@ const compare = (a: MapRegion, b: MapRegion): number =>
   b.policies - a.policies ||
   a.text.localeCompare(b.text, 'en');
 
-/** @returns every one of them, in the order in which they are listed */
+/** @returns all regions, in the order in which they are listed */
 export const toMapRegions = (views: readonly RegionView[]): MapRegion[] =>
   views.map((view) => ({ ...view, state: stateOf(view), text: regionText(view), spot: spotOf(view) })).toSorted(compare);
 
 export const STATE_TEXTS: Readonly<Record<RegionState, string>> = { violated: 'Violated', inUse: 'In use', allowed: 'Allowed' };
 
-/** @returns lines of text, what it is called first */
+/** @returns lines of text, the first of which is the name */
 export const describeRegion = (region: MapRegion): string[] => {
   const { text, state, policies, clusters, nodes, violations } = region;
   return [
@@ -90,13 +93,13 @@ interface RegionCounts {
   readonly allowed: number;
 }
 
-/** Regions by state; each counts once. */
+/** Counts regions by state. */
 export const countStates = (regions: readonly MapRegion[]): RegionCounts => {
   const counts = { violated: 0, inUse: 0, allowed: 0 };
   for (const { state } of regions) counts[state] += 1;
   return counts;
 };
 
-/** Regions that a policy allows, those of most policies first. */
+/** Returns the regions that policies allow, those of the most policies first. */
 export const sortByPolicies = (regions: readonly RegionView[]): RegionView[] =>
   regions.filter(({ policies }) => policies > 0).toSorted((a, b) => b.policies - a.policies || a.region.localeCompare(b.region, 'en'));

@@ -1,9 +1,9 @@
 import type { ConnectionOf, MapRegion, Spot } from './map-regions.ts';
 
 /**
- * Miller's cylindrical projection: a Mercator whose high latitudes are kept small, so that Europe
- * is large enough for its many regions and the poles do not take the page. Snyder, Map Projections:
- * A Working Manual (USGS 1395), section 11.
+ * Miller's cylindrical projection: a Mercator projection with compressed high latitudes, so that
+ * Europe is large enough for its many regions and the poles do not fill the page. Snyder, Map
+ * Projections: A Working Manual (USGS 1395), section 11.
  */
 
 type Point = readonly [x: number, y: number];
@@ -11,15 +11,15 @@ type Point = readonly [x: number, y: number];
 const RADIANS = Math.PI / 180;
 
 /**
- * @param point [longitude, latitude] in degrees @returns x to the east and y to the south, in
- * radians at the equator
+ * @param point [longitude, latitude] in degrees
+ * @returns x to the east and y to the south, in radians at the equator
  */
 export const project = ([longitude, latitude]: Point): [number, number] => [
   longitude * RADIANS,
   -1.25 * Math.log(Math.tan(Math.PI / 4 + 0.4 * latitude * RADIANS)),
 ];
 
-/** The way back of {@link project}. */
+/** Inverse of {@link project}. */
 export const unproject = ([x, y]: Point): [number, number] => [
   x / RADIANS,
   (2.5 * (Math.atan(Math.exp(-0.8 * y)) - Math.PI / 4)) / RADIANS,
@@ -33,11 +33,11 @@ export const unproject = ([x, y]: Point): [number, number] => [
 const COLUMN_PX = 22;
 const CLUSTER_PX = 9;
 const BELOW_PX = 15;
-/** More of them are one marker with their number. */
+/** Most clusters with markers of their own. More share one marker with their number. */
 const MAX_CLUSTERS = 4;
 /**
- * Distance in pixels below which clusters of several places share one marker, until the reader has
- * zoomed in.
+ * Distance in pixels below which the clusters of several places share one marker, until the user
+ * zooms in.
  */
 const NEAR_PX = 44;
 
@@ -45,7 +45,7 @@ interface MarkerPosition {
   /** Degrees. */
   readonly longitude: number;
   readonly latitude: number;
-  /** Pixels to the right and down from there. */
+  /** Offset from that position in pixels, to the right and down. */
   readonly offset: readonly [x: number, y: number];
 }
 
@@ -54,9 +54,9 @@ export interface RegionMarker extends MarkerPosition {
   readonly region: MapRegion;
 }
 
-/** Marker of clusters in a city; cities that lie close together share one. */
+/** Marker of the clusters in a city. Cities close to each other share one. */
 export interface ClusterMarker extends MarkerPosition {
-  /** More than one: it stands for several places. */
+  /** Regions of the clusters; several if cities share the marker. */
   readonly regions: readonly MapRegion[];
   readonly clusters: readonly string[];
   /** Number of these clusters that are known to be connected. */
@@ -78,7 +78,10 @@ interface City {
   readonly clusters: number;
 }
 
-/** Regions of one city (that of several clouds, say) stand beside each other. */
+/**
+ * Groups regions by city. Regions of one city, such as those of several clouds, are drawn side by
+ * side.
+ */
 const citiesOf = (regions: readonly MapRegion[]): City[] =>
   [...Map.groupBy(regions.filter(isKnown), ({ spot }) => spot.city).values()].flatMap((together) => {
     const [first] = together;
@@ -94,8 +97,7 @@ const distance = (a: Spot, b: Spot): number => {
 };
 
 /**
- * Cities with clusters; those whose markers would lie upon each other together, that with most
- * clusters first.
+ * Groups cities with clusters whose markers would overlap, the city with the most clusters first.
  */
 const gather = (cities: readonly City[], pxPerRadian: number): City[][] => {
   const groups: [City, ...City[]][] = [];
@@ -139,9 +141,9 @@ const groupMarkers = (group: readonly City[], connectionOf: ConnectionOf): Clust
 };
 
 /**
- * Regions without a known location have no marker: they are listed beside the map.
+ * Lays out the markers. Regions without a known location have none: they are listed beside the map.
  *
- * @param pxPerRadian of the map as it is zoomed now
+ * @param pxPerRadian scale of the map at the current zoom
  */
 export const layOut = (regions: readonly MapRegion[], connectionOf: ConnectionOf, pxPerRadian: number): Markers => {
   const cities = citiesOf(regions);
@@ -162,22 +164,20 @@ export const layOut = (regions: readonly MapRegion[], connectionOf: ConnectionOf
 export interface View {
   /** Centre on the projected map, or in per cent of it. */
   readonly center: readonly [x: number | string, y: number | string];
-  /** 1 = the whole world. */
+  /** 1 for the whole world. */
   readonly zoom: number;
 }
 
 /** View of the whole map. */
 export const WORLD_VIEW: View = { center: ['50%', '50%'], zoom: 1 };
 const MAX_ZOOM = 6;
-/** Share of the map that what is looked at may take. */
+/** Largest share of the map that the shown places fill. */
 const FILL = 0.6;
 
 const middle = (values: readonly number[]): number => (Math.min(...values) + Math.max(...values)) / 2;
 const spread = (values: readonly number[]): number => Math.max(...values) - Math.min(...values);
 
-/**
- * @returns the view that shows all of these, as near as is sensible; the world if there are none
- */
+/** @returns the closest reasonable view that shows all places; the world if there are none */
 export const viewOf = (places: readonly Pick<Spot, 'latitude' | 'longitude'>[]): View => {
   if (places.length === 0) return WORLD_VIEW;
   const points = places.map(({ longitude, latitude }) => project([longitude, latitude]));

@@ -17,7 +17,7 @@ const SHAPES: Readonly<Record<RegionState, string>> = {
   allowed: 'M6 1.5 10.5 6 6 10.5 1.5 6z',
 };
 
-/** The map's shape for a state; its name stands beside it. */
+/** Shape that the map uses for a state. The name of the state is shown beside it. */
 export const StateShape = ({ state }: { readonly state: RegionState }) => (
   <svg viewBox="0 0 12 12" className={`fso-shape fso-shape-${state}`} aria-hidden="true">
     <path d={SHAPES[state]} />
@@ -30,7 +30,7 @@ interface RegionRowsProps {
   /** Accessible name. */
   readonly label: string;
   readonly regions: readonly MapRegion[];
-  /** Called with the text of the region that is pointed at, for the map to show it. */
+  /** Called with the text of the region under the pointer, for the map to show it. */
   readonly onPoint?: ((region: string | undefined) => void) | undefined;
 }
 
@@ -41,7 +41,7 @@ interface LinkedProps {
   readonly of: MapRegion;
 }
 
-/** A number, which is a link to what it counts unless it is zero. */
+/** Number that links to what it counts, unless it is zero. */
 const Linked = ({ value, to, what, of: { region, provider, text } }: LinkedProps) => {
   if (value === 0) return '0';
   const search = to === '/clusters' ? clusterSearch({ region, provider }) : { region };
@@ -121,7 +121,7 @@ const NotOnMap = ({ regions }: Pick<RegionRowsProps, 'regions'>) => (
 );
 
 /**
- * Table of all that the map shows, and below it the regions without a known location; both can be
+ * Table with the content of the map, followed by the regions without a known location. Both can be
  * filtered by country and provider.
  */
 export const RegionTable = ({ regions, onPoint }: Omit<RegionRowsProps, 'label'>) => {

@@ -3,7 +3,10 @@ import { useCallback } from 'react';
 import { clusterSearch } from '../lib/region-text.ts';
 import type { Target } from './map-option.ts';
 
-/** A marker of clusters leads to them, one of a region to all that is allowed there. */
+/**
+ * Returns a function that opens the page of a marker: its clusters, or for a region the policies
+ * that allow it.
+ */
 export const useFollow = (): ((target: Target) => void) => {
   const navigate = useNavigate();
   return useCallback(

@@ -39,11 +39,11 @@ const MapLegend = () => (
 const MapCanvas = lazy(async () => ({ default: (await import('./map-canvas.tsx')).MapCanvas }));
 
 interface WorldMapProps extends Omit<MapCanvasProps, 'label' | 'view'> {
-  /** Whether one looks at first at the highlighted regions instead of the world. */
+  /** Whether the initial view shows the highlighted regions instead of the world. */
   readonly isNear?: boolean;
 }
 
-/** Spots of the highlighted regions, in the order of their cities. */
+/** Spots of the highlighted regions, sorted by city. */
 const spotsOf = (regions: readonly MapRegion[], highlighted: WorldMapProps['highlighted']): readonly Spot[] =>
   regions
     .flatMap(({ region, spot }) => (spot !== undefined && highlighted?.has(region) === true ? [spot] : []))
@@ -55,12 +55,12 @@ const labelOf = (regions: readonly MapRegion[]): string => {
 };
 
 /**
- * Regions and clusters on a map of the world; shapes distinguish the states as colours do. Beside
- * it stands RegionTable, which has the same as text, and the regions without a known location.
+ * Regions and clusters on a map of the world. Shapes distinguish the states as well as colours.
+ * RegionTable shows the same as text, and the regions without a known location.
  */
 export const WorldMap = ({ isNear = false, ...props }: WorldMapProps) => {
   const { regions, highlighted } = props;
-  // Another list of the same regions does not move the map.
+  // A new array with the same regions must not move the map.
   const near = isNear ? JSON.stringify(spotsOf(regions, highlighted)) : '[]';
   const view = useMemo(() => viewOf(JSON.parse(near) as Spot[]), [near]);
   return (

@@ -16,7 +16,7 @@ const value = (path: ValuePath, reason: string): ValueProblem => ({ path, part: 
 const checkCountry = (country: string, path: ValuePath): readonly ValueProblem[] =>
   isCountryCode(country) ? [] : [value([...path, 'country'], `must be a country code of ISO 3166-1, is ${country}`)];
 
-/** A term without days between its ends would be one that is never. */
+/** Checks that a term does not end before it begins. */
 const checkTerm = ({ since, until }: { readonly since?: string | undefined; readonly until?: string | undefined }, path: ValuePath) =>
   since === undefined || until === undefined || since < until ? [] : [value([...path, 'until'], `must be after since, ${since}`)];
 
@@ -31,14 +31,14 @@ const checkRegion = (region: CatalogRegion, path: ValuePath): readonly ValueProb
 ];
 
 /**
- * Providers that may have one name. Each two of them may differ in what they mean by it, so that
- * every list with the name has as many conflicts as there are pairs; a cluster takes 64.
+ * Most providers that may use one name. Any two of them can mean different countries by it, and
+ * each such pair is a conflict in every list with the name. A cluster accepts 64 conflicts.
  */
 const MAX_PROVIDERS_OF_NAME = 16;
 
 /**
- * A provider has each name once, be it of a region or of a zone, and not too many providers have
- * it.
+ * Checks that each provider uses a name once, for a region or a zone, and that not too many
+ * providers use it.
  */
 const wrongNames = (regions: readonly CatalogRegion[]): readonly ValueProblem[] => {
   const seen = new Map<string, Set<string>>();

@@ -51,8 +51,8 @@ const checkNamespace = ({ kind, metadata }: PolicyDocument): readonly ValueProbl
 };
 
 /**
- * Kubernetes' rules for a label, without which the API server would refuse the policy in every
- * cluster.
+ * Syntax of Kubernetes label keys and values. The API server of every cluster refuses a policy that
+ * violates it.
  */
 const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/;
@@ -90,7 +90,10 @@ const repeatedWaves = (names: readonly string[]): readonly ValueProblem[] =>
     names.indexOf(name) === index ? [] : [value(['spec', 'waves', index, 'name'], `is the name of wave ${names.indexOf(name) + 1} too`)],
   );
 
-/** An approval is a tag that names the wave, by one of the approvers. */
+/**
+ * Checks the waves that need an approval. An approval is a tag of an approver whose name contains
+ * the name of the wave.
+ */
 const checkApprovals = ({ waves, approvers }: RolloutStrategySpec): readonly ValueProblem[] =>
   waves.flatMap(({ name, approval }, index) => {
     if (approval === undefined) return [];

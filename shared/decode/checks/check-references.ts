@@ -4,11 +4,11 @@ import type { DecodedDocument } from '../decode-file.ts';
 import type { PolicySet, SourceProblem } from '../types.ts';
 import type { ValuePath } from '../yaml/yaml-file.ts';
 
-/** The CRD takes no longer lists; see shared/api/sovereign-policy.ts. */
+/** Limits of the CRD; see shared/api/sovereign-policy.ts. */
 const MAX_ALLOWED_REGIONS = 100;
 const MAX_CONFLICTS = 64;
 
-/** References at a place of a document. */
+/** References in one field of a document. */
 interface References {
   readonly path: ValuePath;
   readonly references: readonly string[];
@@ -39,7 +39,7 @@ const placed = (placement: Placement | undefined): readonly References[] => [
   { path: ['spec', 'placement', 'clusterRegions'], references: placement?.clusterRegions ?? [] },
 ];
 
-/** References to regions of one document that stand for nothing. */
+/** Finds the references of a document that resolve to nothing, such as an unknown group. */
 export const unknownReferences = (decoded: DecodedDocument, regions: RegionResolver): readonly SourceProblem[] => {
   const { document } = decoded;
   const provider = document.kind === 'ManagedCluster' ? document.spec.provider : undefined;
@@ -58,7 +58,7 @@ export const unknownReferences = (decoded: DecodedDocument, regions: RegionResol
 const definitionPath = (document: RegionGroupDocument | RegionCatalogDocument, group: string): ValuePath =>
   document.kind === 'RegionGroup' ? ['spec'] : ['spec', 'groups', document.spec.groups.findIndex(({ name }) => name === group)];
 
-/** Groups that contain themselves, or lie too deep in each other. */
+/** Finds groups that contain themselves or are nested too deep. */
 export const brokenGroups = (documents: readonly DecodedDocument[], { groups }: RegionResolver): readonly SourceProblem[] => {
   const problems = groupProblems(groups);
   if (problems.length === 0) return [];
@@ -77,14 +77,16 @@ export const brokenGroups = (documents: readonly DecodedDocument[], { groups }: 
   });
 };
 
-/** Providers that clusters declare; undefined among them: none is declared. */
+/**
+ * Providers that registrations declare. The entry `undefined` is for clusters that declare none.
+ */
 type Declared = readonly (string | undefined)[];
 
-/** Providers for which policies are compiled; `orElse` where no cluster is registered. */
+/** Returns the providers for which policies are compiled; `orElse` if no cluster is registered. */
 export const declaredProviders = ({ clusters }: PolicySet, orElse: Declared): Declared =>
   clusters.length === 0 ? orElse : [...new Set(clusters.map(({ document }) => document.spec.provider))];
 
-/** Lists of regions that are empty, or longer than a cluster takes. */
+/** Finds lists of regions that are empty or longer than a cluster accepts. */
 export const wrongSizes = (
   decoded: DecodedDocument & { readonly document: SovereignPolicyDocument },
   regions: RegionResolver,
@@ -101,7 +103,10 @@ export const wrongSizes = (
   }));
 };
 
-/** Counts the regions of placements, as compiling the documents does. */
+/**
+ * Resolves the regions of a placement, as compilation does, so that they count towards the limit of
+ * the resolver.
+ */
 export const countPlacements = (decoded: DecodedDocument, regions: RegionResolver, declared: Declared): void => {
   const { document } = decoded;
   if (document.kind !== 'SovereignPolicy' && document.kind !== 'PolicyScope') return;
@@ -109,10 +114,13 @@ export const countPlacements = (decoded: DecodedDocument, regions: RegionResolve
   for (const provider of declared) regions.resolve(clusterRegions, provider);
 };
 
-/** References that a problem names; those that stand for the most regions come first. */
+/** Number of references that a problem names, those with the most regions first. */
 const NAMED_REFERENCES = 5;
 
-/** `: group:eu for 90, group:us for 60 and 3 more`; nothing where there is one reference. */
+/**
+ * Lists the references with the most regions: `: group:eu for 90, group:us for 60 and 3 more`.
+ * Empty if there is only one reference.
+ */
 const largestOf = (references: readonly string[], regions: RegionResolver, provider: string | undefined): string => {
   const counted = references.map((reference) => ({ reference, count: regions.resolve([reference], provider).regions.length }));
   const named = counted.toSorted((a, b) => b.count - a.count).slice(0, NAMED_REFERENCES);

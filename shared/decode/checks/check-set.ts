@@ -9,21 +9,27 @@ import type { ValuePath } from '../yaml/yaml-file.ts';
 import { brokenGroups, countPlacements, declaredProviders, unknownReferences, wrongSizes } from './check-references.ts';
 
 /**
- * Extent of what is decoded: all of a repository, or the part of it that concerns one cluster,
- * which has no registration but its own.
+ * Extent of the decoded files: a whole repository, or the part that concerns one cluster. That part
+ * contains no registration but the cluster's own.
  */
 export type Extent = 'repository' | 'cluster';
 
-/** Definitions in which names of clusters are looked up. */
+/** Clusters and scopes that placements are checked against. */
 interface Definitions {
-  /** undefined: clusters are not all known. */
+  /** Undefined if not all clusters are known. */
   readonly clusters: ReadonlyMap<string, ManagedClusterDocument> | undefined;
   readonly scopes: Scopes;
-  /** Tests, by folder, of whether a cluster is in its scope and in those around it. */
+  /**
+   * Test for each folder with a scope: whether a cluster is in that scope and in all enclosing
+   * ones.
+   */
   readonly inScope: ReadonlyMap<string, PlacementTest>;
 }
 
-/** Checks documents against each other: names that are taken twice, or that do not exist. */
+/**
+ * Checks documents against each other: duplicate names, references to what does not exist, and
+ * lists of regions that are empty or too long.
+ */
 export const checkSet = (documents: readonly DecodedDocument[], set: PolicySet, extent: Extent): readonly SourceProblem[] => {
   const regions = regionsOf(set);
   const unresolved = [...documents.flatMap((decoded) => unknownReferences(decoded, regions)), ...brokenGroups(documents, regions)];
@@ -33,7 +39,7 @@ export const checkSet = (documents: readonly DecodedDocument[], set: PolicySet, 
     ...severalOf(documents, 'RegionCatalog'),
     ...unresolved,
     ...checkPlacements(documents, set, extent),
-    // What groups that contain themselves stand for is no fault of the policies that name them.
+    // Broken groups would cause further problems in the policies that name them.
     ...(unresolved.length === 0 ? checkSizes(documents, set, extent) : []),
   ];
 };
@@ -49,7 +55,10 @@ const checkPlacements = (documents: readonly DecodedDocument[], set: PolicySet, 
   return documents.flatMap((decoded) => (isPolicy(decoded) || isScope(decoded) ? checkPlacement(decoded, defined) : []));
 };
 
-/** An agent knows no cluster but its own: it never refuses for others what its hub accepts. */
+/**
+ * Checks the sizes of region lists. An agent knows only the provider of its own cluster, and must
+ * not refuse for other clusters what the hub accepts.
+ */
 const checkSizes = (documents: readonly DecodedDocument[], set: PolicySet, extent: Extent): readonly SourceProblem[] => {
   const regions = regionsOf(set);
   const declared = declaredProviders(set, extent === 'repository' ? [undefined] : []);
@@ -98,8 +107,8 @@ const checkPlacement = (
 };
 
 /**
- * Checks that a named cluster exists and is in the scopes around: a name that selects nothing is a
- * mistake.
+ * Checks that a named cluster exists and is in all enclosing scopes. A name that selects nothing is
+ * a mistake.
  */
 const checkNamed = (
   decoded: DecodedDocument,

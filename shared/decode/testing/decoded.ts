@@ -39,13 +39,13 @@ export const catalogFile = (spec: RegionCatalogSpec): SourceFile => ({
   path: CATALOG_PATH,
 });
 
-/** @param folder which it is for */
+/** @param folder folder that the scope applies to */
 export const scopeFile = (folder: string, placement: Placement): SourceFile => ({
   ...file('policies', 'PolicyScope', { name: folder.toLowerCase().replaceAll('/', '-') }, { placement }),
   path: `${folder}/scope.yaml`,
 });
 
-/** The decoded set; throws when there are problems. */
+/** Decodes a set. @throws Error if there are problems */
 export const setOf = (...files: readonly SourceFile[]): PolicySet => {
   const result = decodeFiles(files);
   if (!result.ok) throw new Error(problemLines(result.problems).join('\n'));

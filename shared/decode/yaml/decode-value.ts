@@ -3,16 +3,16 @@ import { type ValueProblem, valueProblems } from '../issue-text.ts';
 import { DEFAULT_LIMITS, type SourceFile, type SourceProblem } from '../types.ts';
 import { readYamlFile } from './yaml-file.ts';
 
-/** A value that its schema accepts, or every problem with its place. */
+/** A valid value, or all problems with their positions. */
 export type DecodedValue<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problems: readonly SourceProblem[] };
 
 /**
- * Decodes a YAML file that is no part of a policy repository, such as a setting: one document of
- * one schema, under the same rules and with problems at the same places. Never throws.
+ * Decodes a YAML file outside of the policy repository, such as a settings file. The file must have
+ * one document. Syntax rules and limits are those of policy files. Never throws.
  *
- * @param check what the schema cannot say
+ * @param check rules that the schema cannot express
  */
 export const decodeValue = <S extends z.ZodType>(
   schema: S,

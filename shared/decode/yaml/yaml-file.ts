@@ -5,32 +5,34 @@ import { checkTokens } from './yaml-tokens.ts';
 /** Keys and indices that lead to a value within a document. */
 export type ValuePath = readonly PropertyKey[];
 
-/** Document of a YAML file: its value, and the position of each part of it. */
+/** Document of a YAML file, with the positions of its parts. */
 export interface YamlDocument {
   readonly value: unknown;
-  /** Position among the file's documents, comments-only ones included. */
+  /** Index among the documents of the file, including those without content. */
   readonly index: number;
   /**
-   * Finds the position of a value, or with `key` that of its key (the index, for an item of a
-   * list). For something that is not there, this is the position of the nearest thing around it.
+   * Finds the position of a value, or of its key if `part` is `key`. An item of a list has no key
+   * of its own. For a path that does not exist, returns the position of its nearest existing
+   * parent.
    */
   locate(path: ValuePath, part?: 'key' | 'value'): SourceLocation;
   /**
-   * The document as it is written, comments included, without the marks around it; `line` is its
-   * first one.
+   * Returns the source text of the document, with its comments and without the `---` and `...`
+   * markers. `line` is the number of the first line.
    */
   written(): { readonly text: string; readonly line: number };
 }
 
-/** Documents of a YAML file, and problems of its syntax. */
+/** Documents of a YAML file, or its syntax problems. */
 export interface YamlFile {
   readonly documents: readonly YamlDocument[];
   readonly problems: readonly SourceProblem[];
 }
 
 /**
- * Reads a file as YAML 1.2, core schema: no merge keys, no duplicate keys, only strings as keys,
- * none of what {@link checkTokens} refuses. Never throws; a file with a problem has no documents.
+ * Parses a file as YAML 1.2 with the core schema. Refuses merge keys, duplicate keys, keys that are
+ * not strings, and what {@link checkTokens} refuses. Never throws: a file with a problem has no
+ * documents.
  */
 export const readYamlFile = (file: SourceFile, limits: DecodeLimits): YamlFile => {
   const bytes = new TextEncoder().encode(file.text).length;
@@ -80,8 +82,8 @@ export const readYamlFile = (file: SourceFile, limits: DecodeLimits): YamlFile =
 type Slice = readonly [start: number, end: number];
 
 /**
- * Finds the beginning and the end of each document. A comment belongs to the document that it
- * stands in; before the first one, to that.
+ * Returns the start and end offset of each document. Comments before the first document belong to
+ * it.
  */
 const sliceDocuments = (tokens: readonly CST.Token[], length: number): Slice[] => {
   const starts: number[] = [];
@@ -111,7 +113,9 @@ const compose = (tokens: readonly CST.Token[], lineCounter: LineCounter): Docume
   ),
 ];
 
-/** A document without content: an empty file, comments, or nothing between two `---`. */
+/**
+ * Whether a document has no content: an empty file, only comments, or nothing between two `---`.
+ */
 const isEmpty = ({ contents }: Document.Parsed): boolean =>
   contents === null || (isScalar(contents) && contents.value === null && contents.range[0] === contents.range[1]);
 
@@ -125,7 +129,7 @@ const errorText = (error: YAMLError, text: string): string => {
 type Node = Document.Parsed['contents'];
 type Child = { readonly node: Node; readonly key: Node };
 
-/** The child of a collection, and the key that it stands under; undefined when there is none. */
+/** Child of a collection with its key; undefined if there is none. */
 const childOf = (parent: Node, step: PropertyKey): Child | undefined => {
   if (!isCollection(parent)) return undefined;
   if (!isMap(parent)) {
@@ -140,7 +144,7 @@ const offsetOf = (document: Document.Parsed, path: ValuePath, part: 'key' | 'val
   let current: Child = { node: document.contents, key: document.contents };
   for (const [index, step] of path.entries()) {
     const child = childOf(current.node, step);
-    // What is missing is best shown by the key that it is missing under.
+    // A missing field is reported at the key of its parent.
     if (child === undefined) return current.key?.range?.[0] ?? document.range[0];
     current = child;
     if (part === 'key' && index === path.length - 1) return current.key?.range?.[0] ?? document.range[0];

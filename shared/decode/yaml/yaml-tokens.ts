@@ -1,10 +1,7 @@
 import type { CST } from 'yaml';
 import type { DecodeLimits } from '../types.ts';
 
-/**
- * Something in the raw tokens that a policy file must not hold; `offset` counts from the start of
- * the file.
- */
+/** Construct that a policy file must not contain. `offset` counts from the start of the file. */
 export interface TokenProblem {
   readonly offset: number;
   readonly reason: string;
@@ -16,9 +13,10 @@ interface Visit {
 }
 
 /**
- * Looks through the raw tokens of a file before anything is built from them. Aliases can blow a
- * small file up (the "billion laughs"), anchors serve nothing else, tags and directives change what
- * a value means, and deep nesting exhausts the stack of a recursive parser; so this walk is a loop.
+ * Checks the raw tokens of a file before any value is built from them. Aliases can make a small
+ * file expand without bound ("billion laughs"), anchors serve nothing else, and tags and directives
+ * change what a value means. Deep nesting exhausts the stack of a recursive parser, so this walk is
+ * a loop.
  */
 export const checkTokens = (
   tokens: readonly CST.Token[],
@@ -29,8 +27,8 @@ export const checkTokens = (
   for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
     const problem = refuse(visit, limits);
     if (problem !== undefined) problems.push(problem);
-    // Not push(...): a long list of arguments exhausts the stack too. Below a problem, all else
-    // would only repeat it.
+    // The children of a refused token would only repeat the problem. Passing a long list to
+    // push(...) would exhaust the stack.
     else for (const child of children(visit)) pending.push(child);
   }
   return problems.sort((left, right) => left.offset - right.offset);

@@ -1,6 +1,6 @@
 import type { ProviderSeed } from './provider-seed.ts';
 
-/** Google Cloud; partitions other than `gcp` are its universes with a jurisdiction of their own. */
+/** Google Cloud. Partitions other than `gcp` are its universes, each in its own jurisdiction. */
 export const GOOGLE: ProviderSeed = {
   gcp: {
     source: 'Google Cloud, Regions and zones, https://cloud.google.com/compute/docs/regions-zones',

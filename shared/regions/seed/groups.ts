@@ -9,6 +9,6 @@ export const GROUPS: readonly CatalogGroup[] = [
   { name: 'eu', members: countries('AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK') },
   // Agreement on the European Economic Area, Article 2
   { name: 'eea', members: ['group:eu', ...countries('IS LI NO')] },
-  // What many contracts name beside each other: no treaty makes it one area.
+  // Countries that many contracts name together; no treaty makes them one area.
   { name: 'eu-ch', members: ['group:eu', 'country:CH'] },
 ];

@@ -46,8 +46,8 @@ const partitionRegions = (provider: string, partition: string, { source, operato
   });
 
 /**
- * Regions of the public clouds as the providers publish them: what a release brings along, for
- * `fso regions update` to write into a repository.
+ * Regions of the public clouds, as published by the providers. Each release contains them, and `fso
+ * regions update` writes them into a repository.
  */
 export const SEED_CATALOG: RegionCatalogSpec = {
   version: '2026-11-30',

@@ -57,7 +57,7 @@ export const ORACLE: ProviderSeed = {
       'us-phoenix-1': 'Phoenix',
       'us-saltlake-2': 'Salt Lake City',
       'us-sanjose-1': 'San Jose',
-      // Names of the oldest regions, as nodes of OKE have them.
+      // Keys of the oldest regions, which OKE writes into the labels of nodes.
       fra: 'Frankfurt',
       iad: 'Ashburn',
       lhr: 'London',

@@ -23,7 +23,7 @@ export const IBM: ProviderSeed = {
 
 const ALIBABA_REGIONS = 'Alibaba Cloud, Regions and zones, https://www.alibabacloud.com/help/en/ecs/regions-and-zones';
 
-/** Alibaba Cloud: many of its names are those of other places at AWS. */
+/** Alibaba Cloud. AWS uses many of the same names for other places. */
 export const ALIBABA: ProviderSeed = {
   alibaba: {
     source: ALIBABA_REGIONS,
@@ -76,7 +76,7 @@ export const ALIBABA: ProviderSeed = {
   'alibaba-gov': { source: ALIBABA_REGIONS, regions: { 'cn-north-2-gov-1': 'Beijing' } },
 };
 
-/** OVHcloud; the number is part of the region's name on a node, a Local Zone is a region. */
+/** OVHcloud. The region's name on a node contains the number, and a Local Zone is a region. */
 export const OVHCLOUD: ProviderSeed = {
   ovh: {
     source: 'OVHcloud, Public Cloud regions availability, https://www.ovhcloud.com/en/public-cloud/regions-availability/',
@@ -119,7 +119,7 @@ export const SCALEWAY: ProviderSeed = {
   },
 };
 
-/** Hetzner Cloud: its nodes have the location as their region. */
+/** Hetzner Cloud. The region of a node is its location. */
 export const HETZNER: ProviderSeed = {
   hetzner: {
     source: 'Hetzner Cloud, Locations, https://docs.hetzner.com/cloud/general/locations/',

@@ -1,7 +1,7 @@
 /**
  * Places of data centres: country (ISO 3166-1 alpha-2), latitude and longitude in degrees (WGS 84),
- * to about ten kilometres. A provider publishes the city or area of a region and not its buildings,
- * so a point on the map is no more precise either; of some only the country is published.
+ * to about ten kilometres. Providers publish the city or area of a region, or only its country, but
+ * not its buildings. Points on the map are therefore no more precise.
  */
 export const PLACES = {
   'Abu Dhabi': ['AE', 24.45, 54.38],

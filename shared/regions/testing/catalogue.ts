@@ -1,8 +1,8 @@
 import type { CatalogRegion, RegionCatalogSpec } from '../../api/index.ts';
 
-/** Catalogues for tests, which depend on no release's data. */
+/** Catalogues for tests, independent of the data of a release. */
 
-/** A region, of which tests care for provider, name and country. */
+/** Builds a region from its reference and country, with placeholders for the other fields. */
 export const region = (reference: string, country: string, rest: Partial<CatalogRegion> = {}): CatalogRegion => {
   const [provider = '', name = ''] = reference.split('/');
   return {
@@ -18,7 +18,7 @@ export const region = (reference: string, country: string, rest: Partial<Catalog
   };
 };
 
-/** A small catalogue with the names that two providers have in different countries. */
+/** Small catalogue with names that two providers use in different countries. */
 export const TEST_CATALOG: RegionCatalogSpec = {
   version: '2026-01-01',
   regions: [

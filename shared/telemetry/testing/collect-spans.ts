@@ -2,15 +2,15 @@ import { SpanStatusCode } from '@opentelemetry/api';
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
 import { createTracer, type SpanStarter } from '../sdk.ts';
 
-/** A tracer whose spans stay here. */
+/** Tracer that collects its spans in memory. */
 export interface SpanCollector extends SpanStarter {
-  /** Spans that have ended, as text: the names from the root down, and the error. */
+  /** Ended spans as text: the names from the root down, and the error. */
   ended(): readonly string[];
-  /** Those of a name. */
+  /** Ended spans with a name. */
   named(name: string): readonly ReadableSpan[];
 }
 
-/** Collects spans, for tests of code that makes them. */
+/** Creates a collector for tests of code that starts spans. */
 export const collectSpans = (): SpanCollector => {
   const exporter = new InMemorySpanExporter();
   const { tracer, startSpanAs } = createTracer({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });

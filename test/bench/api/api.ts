@@ -20,7 +20,7 @@ import type { ReadOrder, ReadTimes } from './reader.ts';
 interface Size {
   readonly clusters: number;
   readonly policies: number;
-  /** Percentage of all policies in all clusters that violate or are not proven. */
+  /** Percentage of the policies in all clusters that are violated or not proven. */
   readonly deviating: number;
 }
 
@@ -46,7 +46,7 @@ const PATHS = [
 
 const condition = (type: string) => ({ type, status: 'True' as const, lastTransitionTime: TIME, reason: 'Enforced', message: 'proven' });
 
-/** A full report: nothing in it is shared with another one. */
+/** Creates a full report that shares no object with another one. */
 const reportOf = (name: string, seq: number, change: Partial<PolicyReport> = {}): PolicyReport =>
   structuredClone(
     policyReport(name, {
@@ -58,7 +58,10 @@ const reportOf = (name: string, seq: number, change: Partial<PolicyReport> = {})
     }),
   );
 
-/** Report of a policy that deviates: every second one violates, the others are not proven. */
+/**
+ * Creates the report of a deviating policy: every second one is violated, the others are not
+ * proven.
+ */
 const deviatingReport = (name: string, n: number): PolicyReport => {
   if (n % 2 === 0) return reportOf(name, 1, { phase: 'Pending' });
   const sample = { kind: 'Pod', namespace: name, node: `node-${n}`, reason: 'the node is outside of the allowed regions', since: TIME };
@@ -88,12 +91,12 @@ const desiredOf = (commit: number, { clusters, policies }: Size): Desired => {
   return compileDesired(revisionOf(commit), setOf(...policyFiles, ...clusterFiles)).desired;
 };
 
-/** Reports of a cluster, by the rule of agents: policies that deviate by name. */
+/** Reports of a cluster, which like those of agents name only policies that deviate. */
 class ReportingCluster {
   readonly #names = new ReportedNames();
   #seq = 0;
 
-  /** @param list digest of what it has accepted of the revision */
+  /** @param list digest of the list that it has accepted */
   report(revision: string, list: string, change: Partial<Pick<Report, 'full' | 'policies' | 'removed'>> = {}): Report {
     this.#seq += 1;
     const { policies: deviating = [], ...rest } = change;
@@ -135,14 +138,16 @@ const fill = async ({ ledger }: ApiHarness, size: Size): Promise<Clusters> => {
   return clusters;
 };
 
-/** Reports of agents that come together. */
+/** Number of reports that arrive together. */
 const AT_ONCE = 8;
 const inGroups = <T>(items: readonly T[], size: number): readonly (readonly T[])[] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));
 
 /**
- * Commits of the first policy, which each cluster then has in force, until aborted. @returns how
- * many
+ * Commits changes of the first policy, which each cluster then reports to be in force, until
+ * aborted.
+ *
+ * @returns number of commits
  */
 const commitOn = async (
   { ledger }: ApiHarness,
@@ -150,7 +155,7 @@ const commitOn = async (
   { size, everyMs }: { readonly size: Size; readonly everyMs: number },
   signal: AbortSignal,
 ): Promise<number> => {
-  // Compiled beforehand: what is measured beside it is the reading.
+  // Compiled beforehand, so that only reads are measured.
   const first = desiredOf(2, size);
   const commits = [first, desiredOf(3, size)];
   let count = 0;
@@ -164,7 +169,7 @@ const commitOn = async (
         ([name, cluster]) => [name, cluster.report(revision, listOf(desired, name), { removed: ['policy-0000'] })] as const,
       );
       await Promise.all(reports.map(([name, report]) => ledger.applyReport(name, report)));
-      // As frames of many connections come: other work has its turn between them.
+      // Like frames of many connections: other work runs between them.
       await setImmediate();
     }
     await delay(everyMs, undefined, { signal }).catch(() => undefined);
@@ -184,7 +189,7 @@ const at = (times: readonly number[], share: number): number =>
   [...times].sort((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
 
 /**
- * Measures lists, filters, pages and details of a large fleet, at a steady rate of requests, while
+ * Measures lists, filters, pages and details of a large fleet at a steady rate of requests, while
  * commits arrive and every cluster reports them.
  */
 export const api = async (args: string[], signal: AbortSignal): Promise<void> => {
@@ -205,7 +210,7 @@ export const api = async (args: string[], signal: AbortSignal): Promise<void> =>
   const clusters = await fill(server, size);
   console.log(`${size.clusters} clusters × ${size.policies} policies, ${size.deviating} % deviate; ${values.rate} requests a second`);
   const order = { url: server.url, paths: PATHS, perSecond: Number(values.rate), seconds: Number(values.seconds) };
-  // The first answers find code that was never run, and build the index.
+  // The first requests compile code and build the index.
   await readWith({ ...order, perSecond: 2, seconds: PATHS.length });
   const stop = new AbortController();
   const committing = commitOn(server, clusters, { size, everyMs: Number(values.every) }, AbortSignal.any([stop.signal, signal]));
@@ -220,7 +225,7 @@ export const api = async (args: string[], signal: AbortSignal): Promise<void> =>
   }));
   const heapMiB = Math.round(process.memoryUsage().heapUsed / 1_048_576);
   console.log(`${commits} commits, each reported by all clusters; heap of the hub ${heapMiB} MiB`);
-  console.log('half of them, 99 %, the slowest, in ms');
+  console.log('median, 99th percentile and maximum, in ms');
   for (const { path, p50, p99, max } of rows) console.log(`${[p50, p99, max].map((ms) => String(ms).padStart(7)).join(' ')}  ${path}`);
   await writeFigures(values.json, { size, commits, heapMiB, rows });
 };

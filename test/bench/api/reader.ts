@@ -1,7 +1,7 @@
 import { get } from 'node:http';
 
 /**
- * Order for the process that reads: the address, the paths, requests a second, and the duration.
+ * Order for the reading process: the address, the paths, the requests per second, and the duration.
  */
 export interface ReadOrder {
   readonly url: string;
@@ -10,10 +10,10 @@ export interface ReadOrder {
   readonly seconds: number;
 }
 
-/** Milliseconds that answers took, by path. */
+/** Response times in milliseconds, by path. */
 export type ReadTimes = Readonly<Record<string, readonly number[]>>;
 
-/** Reads a path on a connection of its own, as another reader would. */
+/** Reads a path on a new connection, like a separate reader. */
 const read = (url: string, path: string): Promise<number> => {
   const begin = performance.now();
   return new Promise((resolve, reject) => {
@@ -25,8 +25,8 @@ const read = (url: string, path: string): Promise<number> => {
 };
 
 /**
- * Sends each request when it is due, whether or not those before it were answered: a hub that
- * stands still delays all that come meanwhile.
+ * Sends each request when it is due, even if previous ones are unanswered: a hub that stalls delays
+ * all requests that are due meanwhile.
  */
 const run = async ({ url, paths, perSecond, seconds }: ReadOrder): Promise<ReadTimes> => {
   const times: Record<string, number[]> = Object.fromEntries(paths.map((path) => [path, []]));

@@ -12,21 +12,22 @@ import { type OneCluster, withClusters } from './one-cluster.ts';
 import { enforcePolicies } from './policy-watch.ts';
 
 /**
- * Requests of each series that are not counted. They also give the API server time to notice
- * changed webhooks.
+ * Number of uncounted requests of each series. They also give the API server time to notice changed
+ * webhooks.
  */
 const WARM_UP = 100;
 /**
- * Requests go round this many namespaces of each place. Not round all: the API server itself looks
- * quotas and limits up for a namespace that it has not seen for 30 s, and that would be counted.
+ * Number of namespaces of each place that requests cycle through. It is not all of them, because
+ * the API server looks up quotas and limits of a namespace that it has not seen for 30 s, which
+ * would be measured too.
  */
 const TOUCHED = 10;
 /**
- * Consecutive shares of a run: how much their ratios differ says how exact the ratio of the whole
- * is.
+ * Number of consecutive parts of a run. The spread of their ratios shows how exact the overall
+ * ratio is.
  */
 const SHARES = 10;
-/** Highest allowed ratio of medians to a namespace that is not governed. */
+/** Highest allowed ratio of the medians in governed and other namespaces. */
 const MOST_RATIO = 1.3;
 
 const PLACEMENTS = ['nodeSelector', 'affinity'] as const;
@@ -40,7 +41,7 @@ interface Place {
   readonly first: number;
 }
 
-/** The same pod in one place, which says its region in one way. */
+/** Requests for the same pod in one place, with one way of setting its region. */
 interface Series {
   readonly place: Place;
   readonly by: Placement;
@@ -49,7 +50,7 @@ interface Series {
 interface Measured {
   readonly name: string;
   readonly by: Placement;
-  /** Milliseconds until the answer. */
+  /** Response times in milliseconds. */
   readonly times: readonly number[];
 }
 
@@ -60,8 +61,8 @@ const placementBy = (by: Placement, region: string): object => {
 };
 
 /**
- * A pod that both locks judge and admit, by a dry run: all of admission, without the write, which
- * would hide its cost. @returns ms
+ * Creates a pod in a dry run that both locks judge and admit. This covers all of admission without
+ * the write, which would hide its cost. @returns ms
  */
 const onePod = async ({ place: { world, prefix, first }, by }: Series, index: number): Promise<number> => {
   const spec = {
@@ -75,8 +76,8 @@ const onePod = async ({ place: { world, prefix, first }, by }: Series, index: nu
 };
 
 /**
- * Sends one request at a time, so that none waits for another; in each turn one of each series, in
- * random order, so that noise hits all alike.
+ * Sends one request at a time, so that none waits for another. Each turn has one request of each
+ * series in random order, so that noise affects all alike.
  */
 const takeTurns = async (places: readonly Place[], requests: number): Promise<Measured[]> => {
   const all = places.flatMap((place) => PLACEMENTS.map((by) => ({ place, by, times: [] as number[] })));
@@ -94,7 +95,7 @@ interface Webhook {
   readonly namespaceSelector?: { readonly matchExpressions?: readonly object[] };
 }
 
-/** Takes webhooks away from the namespaces of a place. @param paths of their configurations */
+/** Exempts the namespaces of a place from webhooks. @param paths paths of their configurations */
 const exempt = async ({ world: { client, signal }, prefix, first }: Place, paths: readonly string[]): Promise<void> => {
   const values = Array.from({ length: TOUCHED }, (_item, index) => `${prefix}${first + index}`);
   for (const path of paths) {
@@ -116,17 +117,14 @@ const exempt = async ({ world: { client, signal }, prefix, first }: Place, paths
 interface Settings {
   readonly policies: number;
   readonly requests: number;
-  /** Requests of the second run, which measures each part. */
+  /** Number of requests of the second run, which measures each part. */
   readonly partRequests: number;
 }
 
 interface Result {
   readonly setUpMs: number;
   readonly whole: readonly Measured[];
-  /**
-   * Results without an agent, which would report that Gatekeeper is missing in some of its
-   * namespaces.
-   */
+  /** Results without an agent, which would report the missing Gatekeeper in some namespaces. */
   readonly parts: readonly Measured[];
 }
 
@@ -173,7 +171,10 @@ const timesOf = (measured: readonly Measured[], name: string, by: Placement): re
 
 const ratio = (times: readonly number[], floor: readonly number[]): number => percentile(times, 0.5) / percentile(floor, 0.5);
 
-/** The ratio of the medians, with the lowest and highest of consecutive shares of the run. */
+/**
+ * Formats the ratio of the medians, with the lowest and highest ratio of consecutive parts of the
+ * run.
+ */
 const ratioText = (times: readonly number[], floor: readonly number[]): string => {
   const each = Array.from({ length: SHARES }, (_item, share) => {
     const [from, to] = [share, share + 1].map((edge) => Math.floor((edge * times.length) / SHARES));
@@ -182,7 +183,9 @@ const ratioText = (times: readonly number[], floor: readonly number[]): string =
   return `${ratio(times, floor).toFixed(2)} (tenths of the run: ${Math.min(...each).toFixed(2)} to ${Math.max(...each).toFixed(2)})`;
 };
 
-/** Returns a row for the cost of each part: a median less that of the same pod without the part. */
+/**
+ * Returns a row for the cost of each part: the median minus that of the same pod without the part.
+ */
 const partRows = (parts: readonly Measured[], by: Placement): [string, string][] => {
   const median = (name: string): number => percentile(timesOf(parts, name, by), 0.5);
   const gatekeeper = median(NAMES.without) - median(NAMES.bare);
@@ -220,8 +223,8 @@ const rowsOf = ({ setUpMs, whole, parts }: Result): Record<string, string> =>
   ]);
 
 /**
- * Measures the cost of governance at admission: the same pods in governed namespaces, in others,
- * and in a cluster without this system, by turns; and the cost of each part.
+ * Measures the cost of governance at admission, and of each part of it. In turns, the same pods are
+ * created in governed namespaces, in others, and in a cluster without this system.
  */
 export const admission = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { values } = parseArgs({

@@ -13,13 +13,13 @@ import { PolicyWatch } from './policy-watch.ts';
 
 const IN_FLIGHT = 32;
 const CHANGES = 20;
-/** Number of region sets by which a policy that changes moves. */
+/** Offset of the region set that a changed policy gets. */
 const MOVED = 3;
 /** Region in no region set. */
 const FORBIDDEN = 'nowhere';
 /**
- * Sends as many dry runs as the proofs of both locks: a pod that lock 1 refuses, and a binding; two
- * pods that it admits, which go on to Gatekeeper.
+ * Sends the same dry runs as the proofs of both locks: a pod that lock 1 refuses, a binding, and
+ * two pods that lock 1 admits and Gatekeeper judges.
  *
  * @param allowed regions that the locks allow in the namespace
  */
@@ -42,10 +42,10 @@ const dryRuns = async (client: KubeClient, namespace: string, allowed: readonly 
 };
 
 /**
- * The same requests for each policy, for another version of it, by a client that waits for nothing
- * between them: 32 policies at a time. The locks that judge its pods are those that the agent left.
+ * Measures the floor: the same requests for another version of each policy, from a client that
+ * never waits between them, 32 policies at a time. The agent's locks judge its pods.
  *
- * @param agentClient has the rights of the agent
+ * @param agentClient client with the rights of the agent
  */
 const measureFloor = async ({ world }: OneCluster, agentClient: KubeClient, namespaces: readonly string[]): Promise<void> => {
   const { client, signal } = world;
@@ -59,7 +59,7 @@ const measureFloor = async ({ world }: OneCluster, agentClient: KubeClient, name
       signal,
     );
     const { name } = metadata;
-    // It takes what the write of the finalizer takes, and keeps nothing from going.
+    // Costs the same as the write of the finalizer, without blocking deletion.
     await agentClient.mergePatch(
       SOVEREIGN_POLICY_KIND,
       { namespace: 'default', name },
@@ -101,7 +101,7 @@ interface Result {
   readonly changes: readonly number[];
 }
 
-/** @returns what was done while it ran */
+/** @returns the usage during the run */
 const usageOf = async (usage: () => Promise<Usage>, run: () => Promise<void>): Promise<Usage> => {
   const before = await usage();
   const begin = performance.now();
@@ -162,8 +162,8 @@ const usageRows = (policies: number, { all, floor }: Result): Record<string, str
 };
 
 /**
- * Measures many policies at once in one real cluster, and one change among them, beside the same
- * requests by a bare client.
+ * Measures many policies at once in one real cluster, and single changes among them, compared with
+ * the same requests from a bare client.
  */
 export const bulk = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { values } = parseArgs({ args, options: { policies: { type: 'string', default: '1000' }, json: { type: 'string' } } });

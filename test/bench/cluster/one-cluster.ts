@@ -10,7 +10,7 @@ import { REGIONS, regionSet } from '../regions.ts';
 
 const IN_FLIGHT = 16;
 
-/** A real cluster with Gatekeeper, and its administrator. */
+/** Real cluster with Gatekeeper, and its administrator. */
 export interface OneCluster {
   readonly cluster: LocalCluster;
   readonly world: AgentHarness;
@@ -18,7 +18,7 @@ export interface OneCluster {
   readonly folder: string;
 }
 
-/** Starts clusters, one after the other, and ends them whatever comes. */
+/** Starts clusters in sequence, and ends them in any case. */
 export const withClusters = async <const N extends readonly string[], T>(
   names: N,
   signal: AbortSignal,
@@ -45,7 +45,7 @@ export const withClusters = async <const N extends readonly string[], T>(
 export const withOneCluster = <T>(signal: AbortSignal, measure: (one: OneCluster) => Promise<T>): Promise<T> =>
   withClusters(['bench'], signal, ([one]) => measure(one));
 
-/** The policy of one namespace, which has one of ten region sets. */
+/** Returns the policy of one namespace, with one of ten region sets. */
 export const policySpec = (namespace: string, index: number): SovereignPolicySpecInput => ({
   targetNamespace: namespace,
   allowedRegions: regionSet(index),
@@ -56,7 +56,7 @@ export const writePolicies = async (world: AgentHarness, namespaces: readonly st
   await mapConcurrently(namespaces, IN_FLIGHT, (namespace, index) => world.applyPolicy(namespace, policySpec(namespace, index)));
 };
 
-/** Makes running pods, spread over namespaces, in a region that their policies allow. */
+/** Creates running pods, spread over namespaces, in a region that their policies allow. */
 export const makePods = async ({ client, signal }: AgentHarness, namespaces: readonly string[], count: number): Promise<void> => {
   await mapConcurrently(Array.from({ length: count }), IN_FLIGHT, async (_item, index) => {
     const at = index % namespaces.length;

@@ -5,9 +5,12 @@ import { createLogger } from '@fso/shared/runtime';
 import type { AgentHarness } from '../../harness/agent-harness.ts';
 import { writePolicies } from './one-cluster.ts';
 
-/** Guards against hanging alone: a thousand policies take many minutes on a busy machine. */
+/**
+ * Timeout that only guards against hanging: a thousand policies take many minutes on a busy
+ * machine.
+ */
 const PATIENCE_MS = 3_600_000;
-/** Time without a change after which an agent has found all that it has to find. */
+/** Time without a change after which an agent counts as settled. */
 const SETTLED_MS = 60_000;
 const LOOK_MS = 1_000;
 
@@ -17,8 +20,8 @@ const isEnforced = ({ metadata, status }: SovereignPolicy): boolean =>
   (status.observedGeneration ?? 0) >= (metadata.generation ?? 0);
 
 /**
- * Reports when the statuses of policies show that both locks enforce them. It watches: to list a
- * thousand policies again and again takes more of a small machine than the agent that is measured.
+ * Reports when the statuses of policies show that both locks enforce them. It watches, because
+ * listing a thousand policies repeatedly costs a small machine more than the measured agent.
  */
 export class PolicyWatch {
   readonly #informer: Informer<SovereignPolicy>;
@@ -42,15 +45,12 @@ export class PolicyWatch {
     await this.#until(() => this.#informer.list().length === 0);
   }
 
-  /** Waits until as many policies as that are enforced by both locks. */
+  /** Waits until both locks enforce at least this many policies. */
   async enforced(count: number): Promise<void> {
     await this.#until(() => this.#enforced.size >= count);
   }
 
-  /**
-   * Waits until a policy is enforced by both locks in a version of its spec that is at least this
-   * one.
-   */
+  /** Waits until both locks enforce a policy in this version of its spec, or a later one. */
   async enforces({ metadata: { namespace = '', name, generation = 0 } }: SovereignPolicy): Promise<void> {
     const key = `${namespace}/${name}`;
     await this.#until(() => this.#enforced.has(key) && (this.#informer.get(key)?.metadata.generation ?? 0) >= generation);

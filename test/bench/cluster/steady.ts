@@ -21,7 +21,7 @@ interface Settings {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** MiB, in each fifth of the time: what an agent keeps shows as growth. */
+/** Memory in MiB in each fifth of the time. A leak of the agent shows as growth. */
 interface Memory {
   readonly rss: readonly number[];
   readonly pss: readonly number[];
@@ -112,5 +112,5 @@ const run = async (args: string[], defaults: { minutes: string; churn: boolean }
 /** Measures an agent while nothing changes: memory, CPU, and requests to the API server. */
 export const steady = (args: string[], signal: AbortSignal): Promise<void> => run(args, { minutes: '5', churn: false }, signal);
 
-/** The same over an hour in which a policy changes each second. */
+/** Measures the same over an hour in which a policy changes each second. */
 export const soak = (args: string[], signal: AbortSignal): Promise<void> => run(args, { minutes: '60', churn: true }, signal);

@@ -11,27 +11,26 @@ import { percentile, printRows, writeFigures } from '../figures.ts';
 import { ClusterFloor } from './floor.ts';
 import { above, between, clusterPrograms, readUsage, type Usage } from './usage.ts';
 
-/** Time in which the rest of a commit is done, above all the statuses of Gatekeeper. */
+/** Time in which the remaining work of a commit is done, mainly the statuses of Gatekeeper. */
 const SETTLE_MS = 3_000;
 const POLL_MS = 500;
 
 /**
- * Moments of one commit, in ms since the hub noticed it, in the slowest cluster where there are
- * several.
+ * Stages of one commit, in ms since the hub noticed it. With several clusters, of the slowest one.
  */
 type Stages = Readonly<Record<'fetched' | 'judged' | 'compiled' | 'offered' | 'accepted' | 'written' | 'proven', number>>;
 
 interface Result {
   readonly stages: readonly Stages[];
-  /** Times from the return of `git push` until the hub knew that all clusters had proven it, ms. */
+  /** Times in ms from the return of `git push` until the hub had the proof of all clusters. */
   readonly pushedToEnforced: readonly number[];
   readonly floor: readonly number[];
-  /** Usage of the fleet at rest, and of all commits above that. */
+  /** Usage of the fleet at rest; `commits` has the usage of all commits beyond it. */
   readonly idle: Usage;
   readonly commits: Usage;
   /**
-   * CPU of each program for one commit of the warm-up, ms beyond what it takes at rest; V8 still
-   * compiles then.
+   * CPU time of each program for one commit of the warm-up, in ms beyond that at rest. V8 is still
+   * compiling then.
    */
   readonly warmUpCpuMs: ReadonlyMap<string, number>;
 }
@@ -52,20 +51,21 @@ const stagesOf = ({ hub, noticed, clusterSteps }: CommitActivity): Stages => {
 };
 
 interface Measured {
-  /**
-   * Time from the return of `git push` until the hub knew that the last cluster had proven it, ms.
-   */
+  /** Time in ms from the return of `git push` until the hub had the proof of the last cluster. */
   readonly ms: number;
   readonly activity: CommitActivity;
 }
 
-/** Commits a change of one policy that every cluster has. Resolves once all of them enforce it. */
+/**
+ * Commits a change of one policy that applies to every cluster. Resolves once all of them enforce
+ * it.
+ */
 const enforceChange = async (world: World, round: number, signal: AbortSignal): Promise<Measured> => {
   const revision = await pushChange(world, round);
   const pushed = Date.now();
   const look = async (): Promise<CommitActivity | undefined> => {
     world.assertRunning();
-    // The times are the hub's own: few requests, so that it is not measured at answering them.
+    // The times come from the hub, so few requests suffice and the hub is not busy answering them.
     await delay(POLL_MS, undefined, { signal });
     const activity = await world.hub.commit(revision, signal);
     return activity.state === 'enforced' ? activity : undefined;
@@ -93,10 +93,10 @@ const measureFloor = async (world: World, count: number, signal: AbortSignal): P
 };
 
 interface Settings {
-  /** Number of commits before those that count. */
+  /** Number of uncounted commits at the start. */
   readonly warmUp: number;
   readonly commits: number;
-  /** Time for which the fleet is watched at rest, s. */
+  /** Time in s for which the fleet is measured at rest. */
   readonly idleSeconds: number;
 }
 
@@ -184,9 +184,9 @@ const rowsOf = (result: Result, clusters: number): Record<string, string> => {
 };
 
 /**
- * Commits that change one policy of three real clusters, one after the other: when each stage was
- * reached, the CPU of each program and the requests to the API servers beyond what they do at rest,
- * and a floor in the same run.
+ * Measures successive commits that change one policy in three real clusters: the time of each
+ * stage, the CPU of each program and the requests to the API servers beyond those at rest, and a
+ * floor in the same run.
  */
 export const commit = async (args: string[], signal: AbortSignal): Promise<void> => {
   const options = {

@@ -23,8 +23,8 @@ const pod = {
 };
 
 /**
- * Lock 2's template under another name: the agent leaves it and its constraints alone, and
- * Gatekeeper does for them what it does for ours.
+ * Copies lock 2's template under another name. The agent ignores the copy and its constraints, and
+ * Gatekeeper handles them like ours.
  */
 const copyTemplate = async (api: SetupApi): Promise<void> => {
   const { spec } = await api.send<Template>('GET', OWN_TEMPLATE);
@@ -57,8 +57,8 @@ const refusalOf = async (api: SetupApi): Promise<string> => {
 };
 
 /**
- * The least that a cluster needs for a changed policy, done by a client that knows what to write:
- * the policy, a constraint for it, dry runs until Gatekeeper refuses by that constraint, and the
+ * Minimal work of a cluster for a changed policy, done by a client that knows what to write: the
+ * policy, a constraint for it, dry runs until Gatekeeper refuses by that constraint, and the
  * result.
  */
 export class ClusterFloor {
@@ -69,7 +69,7 @@ export class ClusterFloor {
     this.#api = openApi(kubeconfig);
   }
 
-  /** Resolves once Gatekeeper takes constraints of the copied template. */
+  /** Resolves once Gatekeeper accepts constraints of the copied template. */
   async prepare(): Promise<void> {
     await this.#api.apply(`/api/v1/namespaces/${NAMESPACE}`, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
     await this.#api.apply(objectPath(CONFIG_MAP), { ...CONFIG_MAP, data: {} });
@@ -81,7 +81,7 @@ export class ClusterFloor {
     await this.change();
   }
 
-  /** Resolves once the change is in force and that is written. */
+  /** Makes a change. Resolves once it is in force, and its result is written. */
   async change(): Promise<void> {
     const name = `bench-${randomUUID().slice(0, 8)}`;
     await this.#write({ policy: name });

@@ -2,23 +2,23 @@ import { openApi } from '../../../clusters/local/api.ts';
 import { clusterPaths, readState } from '../../../clusters/local/state.ts';
 import { cpuMsOf } from '../memory-of.ts';
 
-/** Usage of programs and API servers up to a moment, or between two. */
+/** Usage of programs and API servers until a moment, or between two. */
 export interface Usage {
   /** Milliseconds of performance.now(). */
   readonly at: number;
   /**
-   * Milliseconds of CPU by kind of program, over all clusters: hub, agent, apiserver, etcd,
+   * CPU time in milliseconds by kind of program, in all clusters: hub, agent, apiserver, etcd,
    * gatekeeper …
    */
   readonly cpuMs: ReadonlyMap<string, number>;
-  /** Requests that the API servers answered, by verb and resource, over all clusters. */
+  /** Requests that the API servers answered, by verb and resource, in all clusters. */
   readonly requests: ReadonlyMap<string, number>;
 }
 
-/** A kind of program, and the ids of its processes. */
+/** Process ids by kind of program. */
 export type Programs = ReadonlyMap<string, readonly number[]>;
 
-/** Processes of the local clusters in a folder, by component. */
+/** Returns the processes of the local clusters in a folder, by component. */
 export const clusterPrograms = (stateDir: string, clusters: readonly string[]): Programs => {
   const programs = new Map<string, number[]>();
   for (const cluster of clusters) {
@@ -38,8 +38,8 @@ const nameOf = (labels: Readonly<Record<string, string>>): string => {
 };
 
 /**
- * Sums `apiserver_request_total` by verb and resource. Watches count when they end, so they are
- * left out, and so are the requests for these metrics.
+ * Sums `apiserver_request_total` by verb and resource. Leaves out watches, which are only counted
+ * when they end, and the requests for these metrics.
  *
  * @see https://kubernetes.io/docs/reference/instrumentation/metrics/
  */

@@ -9,7 +9,7 @@ export interface Series {
   readonly points: readonly Point[];
 }
 
-/** A diagram with its own y-axis, which begins at 0. At most two series. */
+/** Diagram with its own y-axis, which begins at 0. It has at most two series. */
 export interface Panel {
   readonly title: string;
   /** Unit of the y-axis. */
@@ -21,7 +21,7 @@ export interface Chart {
   readonly title: string;
   /** Title of the x-axis of each panel. */
   readonly xTitle: string;
-  /** Side by side. */
+  /** Panels, drawn side by side. */
   readonly panels: readonly Panel[];
 }
 
@@ -29,13 +29,13 @@ const WIDTH = 330;
 const HEIGHT = 260;
 const MARGIN = { left: 46, right: 84, top: 44, bottom: 44 };
 const INNER = { width: WIDTH - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom };
-/** Between the names of two series, each with its value below. */
+/** Distance of the names of two series, each with its value below. */
 const LABEL_HEIGHT = 32;
 const WANTED_TICKS = 4;
 
 /**
- * Style of the picture, with a ground of its own: a page may be dark where the system is light. The
- * second series is dashed, for those who do not see its colour.
+ * Style of the picture. It sets its own background, because a page may be dark on a light system.
+ * The second series is dashed, for readers who do not see its colour.
  */
 const STYLE = `
 text { font: 12px system-ui, sans-serif; fill: #57606a }
@@ -63,7 +63,7 @@ export const ticksUpTo = (max: number): readonly number[] => {
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 const escapeXml = (text: string): string => text.replaceAll(/[&<>"]/g, (found) => ENTITIES[found] ?? found);
 
-/** A number as people read it: three digits, and no fraction where there is none. */
+/** Formats a number with three digits, and without an empty fraction. */
 const format = (value: number): string => Number(value.toPrecision(3)).toLocaleString('en-US', { maximumFractionDigits: 3 });
 
 interface Scale {
@@ -102,8 +102,8 @@ const drawSeries = ({ points }: Series, index: number, x: Scale, y: Scale): stri
 ];
 
 /**
- * Returns heights for labels at about the wanted ones, in the same order, so that none covers
- * another.
+ * Returns heights for labels, near the wanted ones and in the same order, at which labels do not
+ * overlap.
  */
 export const spreadLabels = (wanted: readonly number[], gap: number): readonly number[] => {
   const placed = [...wanted];
@@ -115,7 +115,10 @@ export const spreadLabels = (wanted: readonly number[], gap: number): readonly n
   return placed;
 };
 
-/** Names of the series with their last values, right of the lines, which so cross none of them. */
+/**
+ * Draws the names of the series with their last values, to the right of the lines, so that they
+ * cross none.
+ */
 const drawLabels = (series: readonly Series[], x: Scale, y: Scale): string[] => {
   const named = series.flatMap(({ name, points }, index) => points.slice(-1).map((last) => ({ name, last, index })));
   const heights = spreadLabels(
@@ -136,7 +139,7 @@ const drawPanel = ({ series, ...panel }: Panel, xTitle: string): string => {
   return [...drawAxes({ ...panel, xTitle }, x, y), ...lines, ...drawLabels(series, x, y)].join('\n');
 };
 
-/** All values as text. */
+/** Formats all values as text. */
 const textOf = ({ panels, xTitle }: Chart): string =>
   panels
     .flatMap(({ series, unit }) =>

@@ -19,14 +19,14 @@ const OPTIONS = {
 /** Figures of a fleet of one size. */
 interface FleetPoint {
   readonly agents: number;
-  /** Seconds until the hub has all reports. */
+  /** Time in seconds until the hub has all reports. */
   readonly first: number;
   /**
-   * Seconds from a commit until a reader of live events knows that 99 % of the agents have it in
-   * force.
+   * Time in seconds from a commit until a reader of live events knows that 99 % of the agents
+   * enforce it.
    */
   readonly commit: number;
-  /** Milliseconds of the hub's CPU for an agent and a commit. */
+  /** CPU time of the hub for one agent and one commit, in milliseconds. */
   readonly cpuMs: number;
   /** PSS of the hub. */
   readonly memoryMiB: number;
@@ -71,7 +71,7 @@ const lineOf = ({ agents, first, commit, cpuMs, memoryMiB }: FleetPoint): string
     .map((cell, at) => cell.padStart(HEAD[at]?.length ?? 0))
     .join(' | ');
 
-/** Measures the cost of fleets of several sizes at the hub, as a table and as a picture. */
+/** Measures the cost of fleets of several sizes for the hub, as a table and a picture. */
 export const curve = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { agents, commits, ...values } = readOptions(args, OPTIONS);
   const sizes = readCounts('agents', agents);

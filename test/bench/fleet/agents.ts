@@ -2,7 +2,7 @@ import { BenchAgent, type TakenCommit, type TeamList } from './bench-agent.ts';
 import { openEchoes, openStreams } from './open-streams.ts';
 import type { Commit, News, Order } from './orders.ts';
 
-/** A process of agents. */
+/** Process that runs agents. */
 
 const tell = (news: News): void => {
   process.send?.(news);
@@ -16,7 +16,7 @@ const entryOf = (revision: string): PromiseWithResolvers<TakenCommit> => {
 };
 const commitOf = (revision: string): Promise<TakenCommit> => entryOf(revision).promise;
 
-/** Lists of the last commit, by team. */
+/** Lists of policies in the last commit, by team. */
 let lists: readonly TeamList[] = [];
 const takeCommit = ({ revision, teams }: Commit): void => {
   lists = teams.map(({ digest, changed }, team) => {
@@ -79,6 +79,6 @@ const take = (order: Order): void => {
 };
 
 process.on('message', take);
-// Without the process that started it nobody wants the figures.
+// Without the process that started it, nothing reads the figures.
 process.once('disconnect', () => process.exit(0));
 stop.signal.addEventListener('abort', () => setTimeout(() => process.exit(0), 500));

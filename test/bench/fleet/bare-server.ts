@@ -6,11 +6,11 @@ import { createAgentServer } from '../../../hub/delivery/sockets/agent-server.ts
 import { createAuthority, type KeyPair } from '../../../hub/identity/index.ts';
 
 /**
- * A process with the hub's own listener of agents, which accepts each stream and exchanges messages
- * over it on request: what handshakes and messages alone take.
+ * Process with the hub's own listener for agents. It accepts each stream and exchanges messages on
+ * request, to measure the cost of handshakes and messages alone.
  */
 
-/** Order to send a message to each stream, and to wait for one from each. */
+/** Order to send a message to each stream, and to wait for one response from each. */
 export interface ExchangeOrder {
   /** Size of the message. */
   readonly bytes: number;

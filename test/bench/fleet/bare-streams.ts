@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Exchange, ExchangeOrder } from './bare-server.ts';
 import type { BenchFleet } from './fleet.ts';
 
-/** Runs work with a server that has the hub's TLS settings and does nothing but what it is told. */
+/** Runs work with a server that has the hub's TLS settings and otherwise only follows orders. */
 const withBareServer = async <T>(fleet: BenchFleet, work: (url: string, server: ChildProcess) => Promise<T>): Promise<T> => {
   const server = fork(new URL('./bare-server.ts', import.meta.url));
   try {
@@ -20,26 +20,29 @@ const withBareServer = async <T>(fleet: BenchFleet, work: (url: string, server: 
   }
 };
 
-/** Milliseconds in which all agents open a stream to a server that only accepts them. */
+/**
+ * Measures the time in milliseconds in which all agents open a stream to a server that only accepts
+ * them.
+ */
 export const measureHandshakes = (fleet: BenchFleet): Promise<number> => withBareServer(fleet, (url) => fleet.handshakes(url));
 
 /** Sizes of the messages of a commit, in bytes. */
 export interface CommitSizes {
   /** Offer to one agent. */
   readonly offer: number;
-  /** Report that one agent answers with. */
+  /** Report of one agent about it. */
   readonly report: number;
 }
 
-/** Exchanges before those that count, which find code that was never run. */
+/** Number of uncounted exchanges at the start, during which V8 compiles code. */
 const WARM_UP = 2;
 const EXCHANGES = 5;
 
 /**
  * Measures the floor of a commit: a message of each size for each agent, over the same TLS and
- * WebSockets, that nothing looks into.
+ * WebSockets, without reading its content.
  *
- * @returns CPU of the server for one agent, in ms
+ * @returns CPU time of the server for one agent, in ms
  */
 export const measureExchange = (fleet: BenchFleet, { offer, report }: CommitSizes): Promise<number> =>
   withBareServer(fleet, async (url, server) => {

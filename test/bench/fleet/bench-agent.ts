@@ -13,7 +13,7 @@ import { clusterFacts, type PolicyCondition, PROFILE, snapshotOf } from './clust
 import { type AgentProof, type Cause, type CommitStep, type News, now, type Order, type Turn } from './orders.ts';
 import { type ClusterRows, digestOfRows } from './rows.ts';
 
-/** The policies of the clusters of a team. */
+/** Policies of the clusters of a team. */
 export type TeamList = Pick<AcceptedPolicies, 'digest' | 'policies'>;
 
 export interface TakenCommit {
@@ -23,7 +23,7 @@ export interface TakenCommit {
 }
 
 export interface AgentDeps {
-  /** Resolves once this process knows a commit. */
+  /** Returns a commit, once this process knows it. */
   readonly commitOf: (revision: string) => Promise<TakenCommit>;
   readonly tell: (news: News) => void;
   /**
@@ -36,13 +36,10 @@ export interface AgentDeps {
 const logger = createLogger({ name: 'bench', level: 'silent' });
 const NO_LIST: TeamList = { digest: '', policies: new Map() };
 
-/** 0 ≤ x < 1, the same for the same text. */
+/** Returns a number in [0, 1) that depends only on a text. */
 const drawOf = (text: string): number => Number.parseInt(sha256(text).slice(0, 8), 16) / 2 ** 32;
 
-/**
- * The stream and the reports of an agent, as the product has them, over a cluster in which every
- * policy holds.
- */
+/** Agent with the product's stream and reports, in a cluster whose policies are all in force. */
 export class BenchAgent {
   readonly cluster: string;
   readonly #proof: AgentProof;
@@ -55,10 +52,10 @@ export class BenchAgent {
   readonly #missing: number;
   readonly #drawn = new Map<string, number>();
   #list: TeamList = NO_LIST;
-  /** Steps of the commits that it was offered, in their order. */
+  /** Steps of the commits that it was offered, in order. */
   readonly steps: CommitStep[] = [];
   readonly #proofMs: number;
-  /** null: it has taken no commit yet. */
+  /** Null until it has accepted a commit. */
   #revision: string | null = null;
   #proven: string | null = null;
   #connection: Connection | undefined;
@@ -67,21 +64,21 @@ export class BenchAgent {
   #unanswered = 0;
   #isSettled: boolean = false;
   #isStalled: boolean = false;
-  /** Policies that have to be sent before all is reported. */
+  /** Number of policies to send until everything is reported. */
   #due = 0;
-  /** Whether it has reported on this connection that it has nothing left to send. */
+  /** Whether it has reported on this connection that nothing is left to send. */
   #isCurrent: boolean = false;
   /** List of the last report. */
   #saidList: string | undefined;
   #cause: Cause = 'failing';
-  /** Policies that deviate, by that cause. */
+  /** Policies that deviate for that cause. */
   readonly #deviating = new Set<string>();
   /** Size of the last offer. */
   #bytes = 0;
   #dials = 0;
-  /** Commit that it was offered and has not reported yet. */
+  /** Commit that it was offered and has not yet reported. */
   #coming: string | undefined;
-  /** Newest commit that it was shown while its wave waits. */
+  /** Newest commit that it has verified while its wave waits. */
   #verified: string | undefined;
   readonly #previewer: Previewer | undefined;
 
@@ -161,7 +158,7 @@ export class BenchAgent {
     this.#observatory.publish(this.#snapshot());
   }
 
-  /** Reads nothing any more, of this connection and of those that follow it. */
+  /** Stops reading this connection and all later ones. */
   stall(): void {
     this.#isStalled = true;
     stopReading(this.#proof.token ?? '');
@@ -188,8 +185,8 @@ export class BenchAgent {
     this.#sentPolicies = 0;
     this.#unanswered = 0;
     this.#due = 0;
-    // The first digest, which goes out at once, says how it was when the stream before this one
-    // ended: it settles nothing.
+    // The first digest is sent at once and describes the state at the end of the previous stream,
+    // so it settles nothing.
     this.#isSettled = true;
     this.#reporter.connected((frame) => this.#send(frame), reported);
     this.#isSettled = false;
@@ -223,7 +220,8 @@ export class BenchAgent {
   #send(frame: AgentFrame): void {
     this.#connection?.send(frame);
     if (frame.type === 'digest') {
-      // Sent where nothing is left to say, also where nothing had to be sent: then no answer comes.
+      // Sent when nothing is left to report, also if nothing had to be sent. In that case there is
+      // no acknowledgement.
       this.#isCurrent = true;
       this.#settle();
     }
@@ -250,7 +248,7 @@ export class BenchAgent {
   }
 
   #take(frame: Exclude<HubFrame, { type: 'welcome' }>): void {
-    // What came in one piece with the welcome was read before the socket was paused.
+    // Frames that arrived together with the welcome were read before the socket was paused.
     if (this.#isStalled) return;
     if (frame.type === 'resync') this.#reporter.resync();
     if (frame.type === 'list') this.#answer(frame.list);

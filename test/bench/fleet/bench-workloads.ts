@@ -26,7 +26,7 @@ const inOneOf = (...values: string[]): object => ({
   },
 });
 
-/** Placements of templates, and the node of their pods. */
+/** Placements of templates, and the nodes of their pods. */
 const PLACEMENTS: readonly (readonly [placement: object, node: string])[] = [
   [{ nodeSelector: { [REGION_LABEL]: WEST } }, `${WEST}-1`],
   [{ nodeSelector: { [REGION_LABEL]: CENTRAL } }, `${CENTRAL}-1`],
@@ -45,7 +45,7 @@ const NODES = [WEST, CENTRAL].flatMap((region) =>
   ),
 );
 
-/** Decision about a pod without webhooks, as both locks make it. */
+/** Returns the decision of both locks on a pod, without webhooks. */
 const answerOf = ({ template }: Owner, regions: readonly string[]): TemplateAnswer => {
   const decision = decideResidency(template ?? {}, regions);
   return decision.admitted ? { kind: 'admitted', ...(template && { template }) } : { kind: 'refused', violation: decision.violation };
@@ -55,7 +55,7 @@ type Owners = Map<OwnerKind, Map<string, Owner>>;
 
 /**
  * Workloads of one cluster without a control plane, spread over the namespaces of its policies, and
- * the agent's own answers about them.
+ * the agent's own judgement of them.
  */
 export class BenchWorkloads {
   readonly #count: number;
@@ -68,7 +68,7 @@ export class BenchWorkloads {
     this.#accepted = accepted;
   }
 
-  /** @param isEnforcing whether a commit is on its way into force */
+  /** @param isEnforcing whether a commit is being enforced */
   createPreviewer(isEnforcing: () => boolean, signal: AbortSignal): Previewer {
     const places = new PlacedNodes({ synced: true, list: () => NODES, onChange: () => () => undefined });
     places.judgeBy({});
@@ -95,7 +95,7 @@ export class BenchWorkloads {
     );
   }
 
-  /** The namespaces of the cluster: each policy has one of its name. */
+  /** Namespaces of the cluster: each policy governs one of its own name. */
   get #namespaces(): readonly string[] {
     const names = [...(this.#accepted()?.policies.keys() ?? [])];
     if (this.#owners.size === 0 && names.length > 0) this.#fill(names);
@@ -106,7 +106,7 @@ export class BenchWorkloads {
     for (let n = 0; n < this.#count; n += 1) {
       const namespace = namespaces[n % namespaces.length] ?? '';
       const kind = KINDS[n % KINDS.length] ?? 'Deployment';
-      // Another step than that of the kinds: each of them has each placement.
+      // The step differs from that of the kinds, so that each kind gets each placement.
       const [placement, nodeName] = PLACEMENTS[Math.floor(n / KINDS.length) % PLACEMENTS.length] ?? [{}, ''];
       const metadata = { namespace, name: `app-${n}`, uid: `${namespace}-${n}`, generation: 1 };
       const template = { spec: placement };

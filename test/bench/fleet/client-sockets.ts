@@ -3,13 +3,13 @@ import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Sockets of the streams that this process has opened, by the authorization that opened them: a
- * stream does not hand out its own.
+ * Sockets of the streams that this process has opened, by their authorization, because a stream
+ * does not expose its own.
  */
 const sockets = new Map<string, Socket>();
 
 /**
- * Whether a message of the channel is of a request that upgrades. @see
+ * Whether a message of the channel is about an upgrade request. @see
  * https://nodejs.org/api/diagnostics_channel.html#http
  */
 const isRequest = (message: unknown): message is { readonly request: ClientRequest } =>
@@ -23,12 +23,12 @@ subscribe('http.client.request.created', (message) => {
 });
 
 /**
- * Stops reading the newest stream that a token opened, for ever: what the hub sends fills the
- * buffers of the kernel, and then the TCP window is closed.
+ * Permanently stops reading the newest stream that a token opened. Data of the hub then fills the
+ * kernel's buffers, until the TCP window is closed.
  */
 export const stopReading = (token: string): void => {
   const socket = sockets.get(`Bearer ${token}`);
-  // The stream reads on by itself once it has taken in what it had.
+  // The stream resumes by itself once it has processed its buffer.
   socket?.on('resume', () => socket.pause());
   socket?.pause();
 };

@@ -5,7 +5,7 @@ import type { DesiredPolicy } from '../../../agent/enforce/index.ts';
 import type { AgentSnapshot, PolicySnapshot } from '../../../agent/observe/index.ts';
 import type { Cause } from './orders.ts';
 
-/** State of a policy in a cluster of the bench. */
+/** State of a policy in a simulated cluster. */
 export type PolicyCondition = 'governing' | 'missing' | Cause;
 
 const TIME = '2026-01-01T00:00:00.000Z';
@@ -21,13 +21,16 @@ const condition = (type: string, status: Condition['status'], reason: string, me
 
 const PROVEN_MESSAGE = 'The API server refuses what it must refuse and admits what it must admit.';
 const { ready, floorReady, gatekeeperReady, risksKnown, tampered } = CONDITIONS;
-/** Conditions with an agent's reasons: with others, each policy would be reported by name. */
+/**
+ * Conditions with the reasons that agents report. With others, each policy would be reported by
+ * name.
+ */
 const PROVEN = [
   condition(ready, 'True', 'Enforced', PROVEN_MESSAGE),
   ...[floorReady, gatekeeperReady].map((type) => condition(type, 'True', 'Proven', PROVEN_MESSAGE)),
 ];
 
-/** The proven conditions, with others in the place of those of the same type. */
+/** Returns the proven conditions, with others replacing those of the same type. */
 const withConditions = (...others: readonly Condition[]): Condition[] => [
   ...PROVEN.filter(({ type }) => !others.some((other) => other.type === type)),
   ...others,
@@ -39,8 +42,8 @@ const degraded = (message: string): ReportedLock => ({ state: 'Degraded', since:
 type Change = (report: PolicyReport) => Partial<PolicyReport>;
 
 /**
- * Differences from a policy that is proven. Each message names its policy, so that no two policies
- * of a cluster have the same one.
+ * Differences from a proven policy. Each message contains the name of its policy, so that no two
+ * policies of a cluster have the same one.
  */
 const CHANGES: Readonly<Record<PolicyCondition, Change>> = {
   governing: () => ({}),
@@ -75,7 +78,7 @@ const CHANGES: Readonly<Record<PolicyCondition, Change>> = {
   },
 };
 
-/** Report of a policy as the cluster has it: long, with times. */
+/** Returns the full report of a policy in the cluster, with times. */
 const reportOf = ({ policy, since }: DesiredPolicy, state: PolicyCondition): PolicyReport => {
   const namespaces = state === 'missing' ? [] : [policy.spec.targetNamespace];
   const report = expectedReport(listPolicy(policy, since), PROFILE, { isExpired: false, namespaces });
@@ -90,15 +93,12 @@ const reportOf = ({ policy, since }: DesiredPolicy, state: PolicyCondition): Pol
   return { ...proven, ...CHANGES[state](proven) };
 };
 
-/** Whether the cluster has nothing left to put in force for the policy. */
+/** Whether the cluster has fully enforced the policy. */
 const isProven = (state: PolicyCondition): boolean => state === 'governing' || state === 'missing' || state === 'tampering';
 
 const snapshotsOf = weakMemo((_accepted: DesiredPolicy) => new Map<PolicyCondition, PolicySnapshot>());
 
-/**
- * Returns the snapshot of a policy in a state for all agents of this process; the same object each
- * time.
- */
+/** Returns the snapshot of a policy in a state. All agents of this process share one object. */
 export const snapshotOf = (accepted: DesiredPolicy, state: PolicyCondition): PolicySnapshot => {
   const known = snapshotsOf(accepted);
   const found = known.get(state);
@@ -108,7 +108,7 @@ export const snapshotOf = (accepted: DesiredPolicy, state: PolicyCondition): Pol
   return snapshot;
 };
 
-/** Conditions of a cluster whose owners' next pods were judged: gates of waves wait for that. */
+/** Conditions of a cluster whose owners' next pods were judged, for which gates of waves wait. */
 const clusterConditions = (...others: readonly Condition[]): Condition[] => [
   ...withConditions(...others),
   condition(risksKnown, 'True', 'Judged', ''),
@@ -132,6 +132,6 @@ const FACTS_OF: Readonly<Record<Cause, AgentSnapshot['cluster']>> = {
 /**
  * Returns the facts of a cluster.
  *
- * @param cause why its policies deviate; undefined: they do not
+ * @param cause cause of its deviations; undefined if there are none
  */
 export const clusterFacts = (cause: Cause | undefined): AgentSnapshot['cluster'] => (cause === undefined ? FACTS : FACTS_OF[cause]);

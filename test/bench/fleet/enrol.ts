@@ -13,9 +13,7 @@ const enrolOne = async (hub: HubProcess, client: HubClient, cluster: string, ca:
   return { cert, key, ca };
 };
 
-/**
- * Enrols an agent for each cluster. @param admin the hub's CA, and the token of an administrator
- */
+/** Enrols an agent for each cluster. @param admin the hub's CA, and an administrator's token */
 export const enrolAll = async (
   hub: HubProcess,
   clusters: readonly string[],

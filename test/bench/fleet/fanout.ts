@@ -14,27 +14,27 @@ const OPTIONS = {
   commits: { type: 'string', default: '3' },
   floor: { type: 'boolean', default: false },
 } as const;
-/** Most commits of all policies until the windows of all that do not read are closed. */
+/** Most commits of all policies until the windows of all stalled agents are closed. */
 const MAX_FILLS = 10;
-/** Two rounds of pings. */
+/** Duration of two rounds of pings. */
 const REST_MS = 30_000;
-/** The kernel knows that a window stays closed once its first question came back. */
+/** Time after which the kernel's first probe has shown that a window is closed. */
 const PROBE_MS = 500;
 
-/** Figures of commits of one policy each. Times in ms. */
+/** Figures of commits that change one policy each. Times in ms. */
 export interface CommitFigures {
-  /** Times at which the agents reported that they had it in force, all commits together. */
+  /** Times at which the agents reported the commit as in force, of all commits together. */
   readonly reported: readonly number[];
-  /** Times at which a reader of live events knew. */
+  /** Times at which a reader of live events knew of it. */
   readonly seen: readonly number[];
   readonly sizes: CommitSizes;
-  /** CPU of the hub for one commit. */
+  /** CPU time of the hub for one commit. */
   readonly cpuMs: number;
   /** Time that one commit took. */
   readonly wallMs: number;
 }
 
-/** Commits a change of one policy so many times. */
+/** Commits changes of one policy, this many times. */
 const measureCommits = async (fleet: BenchFleet, reader: LiveReader, commits: number): Promise<CommitFigures> => {
   const [cpu, begin] = [fleet.cpuMs(), now()];
   const all: Committed[] = [];
@@ -52,7 +52,7 @@ const measureCommits = async (fleet: BenchFleet, reader: LiveReader, commits: nu
   };
 };
 
-/** Measures the share of a core that the hub takes without a commit. */
+/** Measures the hub's share of a core at rest. */
 const measureRest = async (fleet: BenchFleet): Promise<number> => {
   const [cpu, begin] = [fleet.cpuMs(), now()];
   await delay(REST_MS);
@@ -62,9 +62,9 @@ const measureRest = async (fleet: BenchFleet): Promise<number> => {
 export interface Fanout {
   readonly first: FirstRound;
   readonly commits: CommitFigures;
-  /** Share of a core that the hub takes without a commit. */
+  /** The hub's share of a core at rest. */
   readonly rest: number;
-  /** PSS of the hub after them. */
+  /** PSS of the hub after the commits. */
   readonly pss: number;
 }
 
@@ -72,7 +72,7 @@ export interface Fanout {
 export const measureFanout = async (fleet: BenchFleet, first: FirstRound, commits: number): Promise<Fanout> => {
   const reader = new LiveReader();
   await reader.open(fleet.hub.url, API_TOKEN);
-  // The first commit finds code that was never run.
+  // Uncounted: V8 compiles code during the first commit.
   await fleet.commit(1, reader);
   const figures = await measureCommits(fleet, reader, commits);
   await reader.close();
@@ -82,16 +82,16 @@ export const measureFanout = async (fleet: BenchFleet, first: FirstRound, commit
 interface Stalled {
   /** Agents that do not read. */
   readonly count: number;
-  /** Send queues once these agents read nothing, and a commit of all policies has come. */
+  /** Send queues when these agents read nothing, after a commit of all policies. */
   readonly queues: SendQueues;
   readonly commits: CommitFigures;
-  /** Times that one of them connected again, as the hub or its own agent had ended its stream. */
+  /** Number of their reconnections, after the hub or their own agent had ended the stream. */
   readonly returns: number;
   readonly pss: number;
 }
 
 /**
- * Lets a share of the agents stall, closes their windows, and measures the same commits in the
+ * Stalls a share of the agents until their windows are closed, and measures the same commits in the
  * others.
  */
 const measureStalled = async (fleet: BenchFleet, clusters: readonly string[], settings: FanoutSettings): Promise<Stalled> => {
@@ -109,7 +109,7 @@ const measureStalled = async (fleet: BenchFleet, clusters: readonly string[], se
   }
   const reader = new LiveReader();
   await reader.open(fleet.hub.url, API_TOKEN);
-  // What the others have reported of the fill waits at the hub until then.
+  // Resolves once the hub has processed the other agents' reports of the fill.
   await fleet.commit(1, reader);
   const commits = await measureCommits(fleet, reader, settings.commits);
   await reader.close();
@@ -119,9 +119,9 @@ const measureStalled = async (fleet: BenchFleet, clusters: readonly string[], se
 interface FanoutSettings extends FleetSettings {
   /** Share of the agents that stop reading. */
   readonly stalled: number;
-  /** Commits that are measured. */
+  /** Number of measured commits. */
   readonly commits: number;
-  /** Whether the floor is measured. */
+  /** Whether to measure the floor. */
   readonly floor: boolean;
 }
 
@@ -167,10 +167,9 @@ const stalledRows = ({ commits }: Fanout, stalled: Stalled): Record<string, stri
 };
 
 /**
- * Measures a change to one policy from its commit until each agent has it in force and a reader of
- * live events knows; the poll of the repository is a part of it. With `--stalled`, measures the
- * same again while a share of the agents reads nothing; with `--floor`, what the messages alone
- * take.
+ * Measures a change of one policy from its commit until each agent enforces it and a reader of live
+ * events knows. This includes the poll of the repository. With `--stalled`, measures the same again
+ * while a share of the agents reads nothing. With `--floor`, measures the messages alone.
  */
 export const fanout = async (args: string[], signal: AbortSignal): Promise<void> => {
   const settings = readSettings(args);
@@ -179,7 +178,7 @@ export const fanout = async (args: string[], signal: AbortSignal): Promise<void>
     const rows = { ...rowsOf(measured, settings.agents), ...(settings.floor && (await floorRows(fleet, measured.commits))) };
     const count = Math.round(settings.agents * settings.stalled);
     if (count === 0) return rows;
-    // Every tenth one of each process, not the first ones.
+    // Evenly spread over the processes, instead of the first ones.
     const clusters = Array.from({ length: count }, (_, n) => `cluster-${Math.floor(n / settings.stalled)}`);
     return { ...rows, ...stalledRows(measured, await measureStalled(fleet, clusters, settings)) };
   });

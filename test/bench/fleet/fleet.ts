@@ -19,7 +19,7 @@ import type { ClusterRows } from './rows.ts';
 import type { FleetSettings } from './settings.ts';
 
 const POLL_MS = '200';
-/** API token of an administrator at the hub. */
+/** API token of an administrator. */
 export const API_TOKEN = 'token-of-the-bench-0123456789';
 
 export const tokenOf = (cluster: string): string => `token-of-${cluster}-0123456789`;
@@ -30,16 +30,14 @@ export type Settled = Extract<News, { type: 'settled' }>;
 export type Reported = Extract<News, { type: 'reported' }>;
 type Shaken = Extract<News, { type: 'shaken' }>;
 
-/** A commit that is not made yet. */
+/** Commit that is not pushed yet. */
 export interface PreparedCommit {
   readonly message: string;
   readonly files: Readonly<Record<string, string>>;
   readonly teams: Commit['teams'];
 }
 
-/**
- * A commit that is in force in each agent that reads. Times are in milliseconds since it was made.
- */
+/** Commit that each reading agent enforces. Times are in milliseconds since it was made. */
 export interface Committed {
   readonly reported: readonly Reported[];
   /**
@@ -49,7 +47,7 @@ export interface Committed {
 }
 
 /**
- * A hub as a process, and agents in other processes on its TLS listener; all are connected and have
+ * Hub in a process, and agents in other processes that have connected to its TLS listener and
  * reported.
  */
 export class BenchFleet {
@@ -63,7 +61,7 @@ export class BenchFleet {
   readonly dataDir: string;
   /** Clusters whose agents do not read. */
   readonly stalled = new Set<string>();
-  /** Commits that were made, oldest first. */
+  /** Pushed commits, oldest first. */
   readonly revisions: string[] = [];
   #files: Record<string, string>;
   #commits = 0;
@@ -86,7 +84,7 @@ export class BenchFleet {
     for (const child of this.#children) child.on('message', (news: News) => this.news.take(news));
   }
 
-  /** Paths and contents of the last commit. */
+  /** Paths and contents of the files in the last commit. */
   get files(): Readonly<Record<string, string>> {
     return this.#files;
   }
@@ -102,7 +100,7 @@ export class BenchFleet {
     return this.news.fromAll(this.#settings.agents, isSettled, this.#signal);
   }
 
-  /** Starts the agents, which have nothing at first: they take the first commit from the hub. */
+  /** Starts the agents, which have no commit yet and receive the first one from the hub. */
   start(order: { agents: readonly AgentProof[]; policies: readonly string[]; revision: string }): void {
     this.revisions.push(order.revision);
     const commit: Commit = { type: 'commit', revision: order.revision, teams: teamsOf(this.#settings, this.#files, order.policies) };
@@ -115,10 +113,10 @@ export class BenchFleet {
   }
 
   /**
-   * Compiles a change of the first policies, as agents will have it. Commits are made in the order
-   * in which they are prepared.
+   * Compiles a change of the first policies for the agents. Commits must be pushed in the order in
+   * which they were prepared.
    *
-   * @param policies how many change
+   * @param policies number of policies that change
    */
   prepare(policies = 1): PreparedCommit {
     this.#commits += 1;
@@ -128,7 +126,7 @@ export class BenchFleet {
     return { message, files, teams: teamsOf(this.#settings, this.#files, changed) };
   }
 
-  /** Commits what was prepared, and resolves with the revision before any agent has it. */
+  /** Pushes a prepared commit. Resolves with the revision before any agent has it. */
   async push({ message, files, teams }: PreparedCommit): Promise<string> {
     const revision = await this.#repository.commit(files, message);
     this.revisions.push(revision);
@@ -137,13 +135,13 @@ export class BenchFleet {
   }
 
   /**
-   * Commits a change of the first policies. Resolves once each agent that reads has reported that
-   * it has it in force, and the reader, if any, knows.
+   * Commits a change of the first policies. Resolves once each reading agent has reported that it
+   * enforces the commit, and the reader, if any, knows.
    *
-   * @param policies how many change
+   * @param policies number of policies that change
    */
   async commit(policies = 1, reader?: LiveReader): Promise<Committed> {
-    // Before the commit: the agents wait for it.
+    // Before the commit, because the agents wait for it.
     const prepared = this.prepare(policies);
     const wanted = this.#settings.agents - this.stalled.size;
     reader?.begin();
@@ -161,14 +159,14 @@ export class BenchFleet {
     return { reported: all.map((news) => ({ ...news, at: news.at - begin })), seen: times.map((at) => at - begin) };
   }
 
-  /** Turns policies of each cluster. Resolves once the hub has all reports. */
+  /** Changes the state of policies in each cluster. Resolves once the hub has all reports. */
   async turn(turn: Omit<Turn, 'type'>): Promise<void> {
     const settled = this.allSettled();
     this.order({ type: 'turn', ...turn });
     await settled;
   }
 
-  /** Makes these agents read nothing from then on. */
+  /** Makes these agents stop reading. */
   stall(clusters: readonly string[]): void {
     for (const cluster of clusters) this.stalled.add(cluster);
     this.order({ type: 'stall', clusters });
@@ -183,7 +181,10 @@ export class BenchFleet {
     return (await this.openBare({ type: 'handshake', url })) - begin;
   }
 
-  /** Opens a stream of each agent to a bare server. Resolves with when the last one was open. */
+  /**
+   * Opens a stream of each agent to a bare server. Resolves with the time at which the last one was
+   * open.
+   */
   async openBare(order: Extract<Order, { type: 'handshake' | 'echo' }>): Promise<number> {
     const all = await this.#ask(order, (news): news is Shaken => news.type === 'shaken');
     const failed = all.filter((news) => news.failed !== undefined);
@@ -191,19 +192,19 @@ export class BenchFleet {
     return Math.max(...all.map(({ at }) => at));
   }
 
-  /** Returns what each agent's cluster has. */
+  /** Returns the state of each agent's cluster. */
   async rows(): Promise<ReadonlyMap<string, ClusterRows>> {
     const all = await this.#ask({ type: 'rows' }, (news): news is Extract<News, { type: 'rows' }> => news.type === 'rows');
     return new Map(all.map(({ cluster, rows }) => [cluster, rows]));
   }
 
-  /** Returns what each agent was offered and has proven since it began. */
+  /** Returns the commits that each agent was offered and has proven since its start. */
   async steps(): Promise<readonly CommitStep[]> {
     const all = await this.#ask({ type: 'steps' }, (news): news is Extract<News, { type: 'steps' }> => news.type === 'steps');
     return all.flatMap(({ steps }) => steps);
   }
 
-  /** Gives an order, and resolves with the answer of each agent. */
+  /** Sends an order, and resolves with the response of each agent. */
   #ask<T extends News>(order: Order, isAnswer: (news: News) => news is T): Promise<readonly T[]> {
     const all = this.news.fromAll(this.#settings.agents, isAnswer, this.#signal);
     this.order(order);
@@ -220,7 +221,7 @@ export class BenchFleet {
     await Promise.all(ended);
   }
 
-  /** Gives an order to each process of agents. */
+  /** Sends an order to each process of agents. */
   order(order: Order): void {
     for (const child of this.#children) this.#send(child, order);
   }
@@ -235,11 +236,11 @@ export interface FirstRound {
   /** Size of the largest offer to one agent. */
   readonly bytes: number;
   readonly cpuMs: number;
-  /** Connections that the agents began. */
+  /** Number of connections that the agents started. */
   readonly dials: number;
 }
 
-/** Connections that agents began until they were settled. */
+/** Returns the number of connections that agents started until they were settled. */
 export const dialsOf = (settled: readonly Settled[]): number => settled.reduce((sum, { dials }) => sum + dials, 0);
 
 /** Opens a fleet and measures with it. */
@@ -288,7 +289,9 @@ export const withFleet = async <T>(
   }
 };
 
-/** Prints a table of two columns, and writes the figures with the machine they are of. */
+/**
+ * Prints a table of two columns, and writes the figures and the machine that they were measured on.
+ */
 export const publish = async (settings: FleetSettings, rows: Readonly<Record<string, string | number>>): Promise<void> => {
   const { agents, policies, scopes, database } = settings;
   const spread = scopes === 0 ? 'one folder' : `${scopes} scopes`;

@@ -13,7 +13,7 @@ import { type FleetSettings, fleetSettings } from './settings.ts';
 const ATTACKER = 'attacker';
 const READERS = 20;
 const PAUSE_MS = 100;
-/** Options with which the hub runs in a container of 512 MiB. */
+/** Node.js options of the hub in a container of 512 MiB. */
 const NODE_OPTIONS = '--max-semi-space-size=4 --max-old-space-size=256';
 
 const times = (count: number, value: string): string => Array.from({ length: count }, () => value).join(',');
@@ -22,7 +22,7 @@ const reportOf = (policies: readonly string[], baseline = JSON.stringify(EMPTY_B
   `"policies":[${policies.join(',')}],"removed":[],"events":[]}`;
 const entries = (count: number, make: (n: number) => string): string => reportOf(Array.from({ length: count }, (_, n) => make(n)));
 
-/** Frames of valid JSON that are made to cost; the first one, for comparison, is not. */
+/** Frames of valid JSON that are designed to be expensive. The first one is not, for comparison. */
 const FRAMES: Readonly<Record<string, () => string>> = {
   'one good policy': () => entries(1, () => JSON.stringify(policyReport('p'))),
   '20,000 empty policies': () => entries(20_000, () => '{}'),
@@ -70,7 +70,7 @@ const GOOD = encodeFrame(
 
 const headers = { Authorization: `Bearer ${API_TOKEN}` };
 
-/** Returns the time of an answer in ms, also where there was none because the hub has ended. */
+/** Returns the response time in ms, also if there was no response because the hub has ended. */
 const ask = async ({ hub }: BenchFleet, path: string): Promise<number> => {
   const begin = now();
   await fetch(hub.url + path, { headers }).then(
@@ -86,13 +86,13 @@ const isUp = ({ hub }: BenchFleet): Promise<boolean> =>
     () => false,
   );
 
-/** The longest delay of the hub's event loop since it was asked before, in ms. */
+/** Returns the longest delay of the hub's event loop since the last call, in ms. */
 const eventLoopMs = async ({ hub }: BenchFleet): Promise<number> => {
   const text = await (await fetch(`${hub.url}/metrics`, { headers })).text();
   return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1]) * 1000;
 };
 
-/** Asks for a path until it is stopped. */
+/** Requests a path repeatedly until it is stopped. */
 class Probe {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
@@ -102,7 +102,7 @@ class Probe {
     this.#running = this.#run(fleet, path);
   }
 
-  /** @returns how long answers took, in ms */
+  /** @returns response times in ms */
   async stop(): Promise<readonly number[]> {
     this.#stop.abort();
     await this.#running;
@@ -117,7 +117,7 @@ class Probe {
   }
 }
 
-/** Connects as soon as the hub lets it. */
+/** Connects as soon as the hub accepts it. */
 const connect = async ({ hub, ca }: BenchFleet): Promise<StreamClient> => {
   for (;;) {
     try {
@@ -134,14 +134,14 @@ const connect = async ({ hub, ca }: BenchFleet): Promise<StreamClient> => {
 const answerOf = (stream: StreamClient): Promise<Closed | { readonly seq: number }> =>
   Promise.race([stream.closed, stream.next('reported')]);
 
-/** Sends a frame. @returns what came of it */
+/** Sends a frame. @returns the result */
 const attack = async (fleet: BenchFleet, frame: string): Promise<string> => {
   const stream = await connect(fleet);
   await eventLoopMs(fleet);
   const probes = ['/healthz', '/api/v1/status'].map((path) => new Probe(fleet, path));
   const begin = now();
   stream.sendRaw(frame);
-  // A frame that is no report has no answer of its own.
+  // A frame that is no report has no acknowledgement of its own.
   stream.sendRaw(reportOf([]));
   const answer = await answerOf(stream);
   const took = now() - begin;
@@ -181,7 +181,7 @@ const commitUntil = async (fleet: BenchFleet, work: Promise<unknown>): Promise<r
 
 const both = (all: readonly number[]): string => `half ${seconds(percentile(all, 0.5))}, 99 % ${seconds(percentile(all, 0.99))}`;
 
-/** Measures how frames that are made to cost slow down a hub, its readers and honest agents. */
+/** Measures how much expensive frames slow down a hub, its readers and honest agents. */
 export const hostile = async (args: string[], signal: AbortSignal): Promise<void> => {
   const read = fleetSettings(['--agents', '100', '--policies', '200', ...args]);
   const settings: FleetSettings = { ...read, env: { NODE_OPTIONS, ...read.env }, strangers: [ATTACKER] };

@@ -11,7 +11,7 @@ interface Api {
   readonly token: string;
 }
 
-/** Reads a page, again where the hub has too much to do. */
+/** Reads a page. Retries while the hub is overloaded. */
 const readPage = async ({ url, token }: Api, path: string): Promise<unknown> => {
   for (;;) {
     const answer = await fetch(url + path, { headers: { Authorization: `Bearer ${token}` } });
@@ -48,7 +48,7 @@ const toRows = async (api: Api, { name, connection, revision, policies, report }
   };
 };
 
-/** Reads what a hub has of every cluster, from its API. */
+/** Reads the state of every cluster from the API of a hub. */
 export const readHubRows = async (api: Api): Promise<ReadonlyMap<string, ClusterRows>> => {
   const waiting = await createHubClient({ server: api.url, token: api.token }).clusters();
   const rows = new Map<string, ClusterRows>();

@@ -2,15 +2,15 @@ import type { StreamEvent } from '@fso/shared/api';
 import { createHubClient } from '../../../hub/cli/client/api-client.ts';
 import { now } from './orders.ts';
 
-/** Number of clusters at a time in which a reader knew that a commit is proven. */
+/** Number of clusters that a reader knew, at a time, to have proven a commit. */
 export interface ProvenCount {
   readonly at: number;
   readonly proven: number;
 }
 
 /**
- * Turns counts into times: the n-th is when the reader first knew of n + 1 clusters. A count that
- * is less than one before it takes nothing back.
+ * Converts counts to times: the n-th is the time at which the reader first knew of n + 1 clusters.
+ * A later, lower count changes nothing.
  *
  * @returns at most `wanted` times, ascending
  */
@@ -23,7 +23,7 @@ export const timesOfCounts = (counts: readonly ProvenCount[], wanted: number): r
 interface Watch {
   readonly revision: string;
   readonly wanted: number;
-  /** Clusters whose agents have sent that report. */
+  /** Returns the number of clusters whose agents have sent that report. */
   readonly reported: () => number;
   readonly counts: ProvenCount[];
   readonly clusters: Set<string>;
@@ -32,17 +32,17 @@ interface Watch {
 
 /** Commit that the reader watches. */
 export interface Watched extends Pick<Watch, 'revision' | 'wanted' | 'reported'> {
-  /** Clusters that do not count. */
+  /** Clusters that are not counted. */
   readonly without: ReadonlySet<string>;
 }
 
 /**
- * A reader of live events, as a dashboard is one: it learns of single clusters by name, and of many
- * that change at once by the count in the status.
+ * Reader of live events, like a dashboard. It learns of single clusters by name, and of many
+ * simultaneous changes by the count in the status.
  */
 export class LiveReader {
   readonly #stop = new AbortController();
-  /** Clusters that were named recently, with the commit that was proven in them. */
+  /** Clusters that were recently named, with the commit that they have proven. */
   readonly #named = new Map<string, { readonly revision: string | null; readonly at: number }>();
   #watch: (Watch & Pick<Watched, 'without'>) | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -63,8 +63,9 @@ export class LiveReader {
   }
 
   /**
-   * Resolves once the reader knows that a commit is proven in so many clusters. @returns when it
-   * knew of each, in ms since 1970
+   * Resolves once the reader knows that this many clusters have proven a commit.
+   *
+   * @returns time at which it knew of each, in ms since 1970
    */
   async watch({ without, ...watched }: Watched): Promise<readonly number[]> {
     const watch = { ...watched, without, counts: [], clusters: new Set<string>(), done: Promise.withResolvers<void>() };
@@ -75,7 +76,7 @@ export class LiveReader {
     return timesOfCounts(watch.counts, watched.wanted);
   }
 
-  /** Forgets what it has read so far: a commit is about to be made. */
+  /** Forgets the clusters read so far, before a commit is made. */
   begin(): void {
     this.#named.clear();
   }
@@ -91,8 +92,8 @@ export class LiveReader {
       this.#noteCluster(data.name, data.provenRevision, now());
     }
     if (event === 'status' && this.#watch !== undefined && data.source.revision?.revision === this.#watch.revision)
-      // The source may be ahead of what the hub has compiled: then the count is still that of the
-      // commit before.
+      // The source may be ahead of the compiled commit. The count then still belongs to the
+      // previous commit.
       this.#noteCount(Math.min(data.clusters.proven, this.#watch.reported()), now());
   }
 

@@ -1,6 +1,6 @@
 import type { News } from './orders.ts';
 
-/** Messages of all agents, on which the bench waits. */
+/** Messages of all agents, for which the benchmark waits. */
 export class NewsRoom {
   readonly #heard = new Set<(news: News) => void>();
 
@@ -11,7 +11,7 @@ export class NewsRoom {
   /**
    * Calls a listener with all messages.
    *
-   * @returns a function that ends it
+   * @returns function that removes it
    */
   listen(listener: (news: News) => void): () => void {
     this.#heard.add(listener);

@@ -5,13 +5,13 @@ import type { BenchAgent } from './bench-agent.ts';
 import { type News, now, type Order } from './orders.ts';
 
 /**
- * Streams that a process opens at a time: enough to keep both sides busy, and few enough for each
- * handshake to end in its time.
+ * Number of streams that a process opens concurrently: enough to keep both sides busy, and few
+ * enough that handshakes do not time out.
  */
 const AT_ONCE = 64;
 
 /**
- * Opens a stream of an agent with the product's own client. Resolves once it is open, or ended
+ * Opens a stream of an agent with the product's own client. Resolves once it is open, or has ended
  * before.
  */
 const openStream = async (agent: BenchAgent, hubUrl: string, signal: AbortSignal): Promise<News> => {
@@ -37,8 +37,8 @@ const openStream = async (agent: BenchAgent, hubUrl: string, signal: AbortSignal
 };
 
 /**
- * Opens a stream of each agent to a server that only accepts them, and closes them all once the
- * last one is open.
+ * Opens a stream of each agent to a server that only accepts them. Closes all of them once the last
+ * one is open.
  */
 export const openStreams = async (agents: readonly BenchAgent[], url: string, tell: (news: News) => void): Promise<void> => {
   const close = new AbortController();
@@ -46,7 +46,10 @@ export const openStreams = async (agents: readonly BenchAgent[], url: string, te
   close.abort();
 };
 
-/** Opens a stream that answers each message with the same one. Resolves once it is open, or not. */
+/**
+ * Opens a stream that answers each message with the same one. Resolves once it is open, or has
+ * failed.
+ */
 const openEcho = async (agent: BenchAgent, hubUrl: string, answer: string): Promise<News> => {
   const { config, certificate } = agent.identity;
   const { cluster } = agent;

@@ -3,13 +3,13 @@ import type { ClientCertificate } from '../../../agent/stream/hub-socket.ts';
 import type { ClusterRows } from './rows.ts';
 
 /**
- * Messages between the bench and its processes of agents. Times are milliseconds since 1970, with
- * fractions.
+ * Messages between the benchmark and its processes of agents. Times are milliseconds since 1970,
+ * with fractions.
  */
 
 /**
- * A commit as its agents take it; it may come after the hub's offer. Clusters with the same number
- * modulo that of the teams are in one team.
+ * Commit as its agents receive it, possibly after the hub's offer. Clusters are divided into teams
+ * by their number modulo the number of teams.
  */
 export interface Commit {
   readonly type: 'commit';
@@ -17,30 +17,30 @@ export interface Commit {
   readonly teams: readonly {
     /** Digest of the policies of its clusters. */
     readonly digest: string;
-    /** Policies that are new or read otherwise; the others are as before. */
+    /** New and changed policies; the others are unchanged. */
     readonly changed: readonly CompiledPolicy[];
   }[];
 }
 
 /**
- * Causes of deviations: each policy fails by itself, or the whole cluster has one cause that
- * concerns every policy.
+ * Causes of deviations: each policy fails separately, or one cause in the cluster affects every
+ * policy.
  */
 export type Cause = 'failing' | 'gatekeeper' | 'index' | 'tampering';
 
-/** Policies of each cluster that deviate from now on; the others conform. */
+/** Order that changes which policies of each cluster deviate from now on. */
 export interface Turn {
   readonly type: 'turn';
   readonly cause: Cause;
   /** Share of the policies. */
   readonly share: number;
-  /** first: the same ones in each cluster. drawn: others in each. */
+  /** first: the same policies in each cluster. drawn: different ones in each. */
   readonly pick: 'first' | 'drawn';
 }
 
 /**
- * Step of a commit in a cluster: the hub has offered it to the agent, which takes each, or the
- * agent reports that it is proven. `at`: milliseconds since 1970 by the clock of all processes.
+ * Step of a commit in a cluster: the hub has offered it to the agent, or the agent reports that it
+ * is proven. `at` is in milliseconds since 1970, by the clock of all processes.
  */
 export interface CommitStep {
   readonly cluster: string;
@@ -63,20 +63,23 @@ export type Order =
       /** PEM of the hub's CA. */
       readonly ca: string;
       readonly agents: readonly AgentProof[];
-      /** Share of the policies whose namespace is missing, others in each cluster. */
+      /** Share of the policies whose namespace is missing, different ones in each cluster. */
       readonly missing: number;
-      /** Workloads of each cluster; 0: agents answer no plans. */
+      /** Number of workloads in each cluster; 0 if agents answer no plans. */
       readonly workloads: number;
-      /** About how long an agent takes to prove a commit that it has accepted, ms. */
+      /** Approximate time in ms in which an agent proves a commit that it has accepted. */
       readonly proofMs: number;
     }
   | Commit
   | Turn
-  /** Agents of these clusters stop reading their sockets, also those of later connections. */
+  /**
+   * Order that makes the agents of these clusters stop reading their sockets, including those of
+   * later connections.
+   */
   | { readonly type: 'stall'; readonly clusters: readonly string[] }
   /**
    * Order to open a stream of each agent to a server that only accepts them, and to keep it until
-   * all of the process are open.
+   * all streams of the process are open.
    */
   | { readonly type: 'handshake'; readonly url: string }
   /**
@@ -99,14 +102,14 @@ export type News =
       readonly at: number;
       /** Time of the last welcome of the hub. */
       readonly greetedAt: number;
-      /** Policies that were sent for it by name since then. */
+      /** Number of policies that were reported by name since then. */
       readonly policies: number;
       /** Size of its last offer. */
       readonly bytes: number;
-      /** Connections that it began since it was settled before. */
+      /** Number of connections that it started since it was last settled. */
       readonly dials: number;
     }
-  /** Message that the hub has the report that the commit is in force. */
+  /** Message that the hub has received the report that the commit is in force. */
   | {
       readonly type: 'reported';
       readonly cluster: string;
@@ -117,11 +120,11 @@ export type News =
       /** Size of the report. */
       readonly reportBytes: number;
     }
-  /** Message that an agent is connected again, though it does not read. */
+  /** Message that a stalled agent has reconnected. */
   | { readonly type: 'stalled'; readonly cluster: string }
   /**
-   * Message that a stream to the server of an order to shake hands is open; `failed`: why it is
-   * not.
+   * Message that a stream to the server of a `handshake` order is open; `failed` is the reason if
+   * it is not.
    */
   | { readonly type: 'shaken'; readonly cluster: string; readonly at: number; readonly failed?: string }
   | { readonly type: 'rows'; readonly cluster: string; readonly rows: ClusterRows }

@@ -4,8 +4,8 @@ import { now } from './orders.ts';
 const PAGES = ['/api/v1/policy-summaries?limit=50', '/api/v1/clusters?limit=50', '/api/v1/status'];
 const EACH_MS = 100;
 /**
- * The hub answers this many requests of one caller at a time; others wait there, and would be
- * measured for each other.
+ * Number of concurrent requests that the hub handles for one caller. Further ones would wait there,
+ * and their wait would be measured.
  */
 const MAX_AT_ONCE = 4;
 
@@ -16,10 +16,10 @@ const readPage = async (url: string, token: string): Promise<void> => {
 };
 
 /**
- * Reads pages, ten a second, until a promise settles. Each counts from when it was due: one that
- * has to wait for others that the hub does not answer has waited as well.
+ * Reads pages, ten a second, until a promise settles. The time of each starts when it is due, so
+ * that waiting for unanswered requests counts.
  *
- * @returns how long each took, in ms
+ * @returns response times in ms
  */
 export const readPages = async (hubUrl: string, token: string, until: Promise<unknown>): Promise<readonly number[]> => {
   const times: number[] = [];

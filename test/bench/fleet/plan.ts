@@ -15,11 +15,11 @@ const OPTIONS = {
   commits: { type: 'string', default: '20' },
 } as const;
 
-/** Plans of each sort that are measured while nothing else happens. */
+/** Number of plans of each kind that are measured while nothing else happens. */
 const PLANS = 3;
-/** An agent answers 30 questions an hour; one plan does not count. */
+/** Most commits. An agent answers 30 requests an hour, and one plan is not counted. */
 const MAX_COMMITS = 30 - 1 - 2 * PLANS;
-/** Plans of one caller; a hub makes 20 of them an hour. */
+/** Number of plans of one caller. A hub allows 20 an hour. */
 const OF_CALLER = 15;
 
 interface PlanSettings extends FleetSettings {
@@ -34,7 +34,7 @@ const readSettings = (args: string[]): PlanSettings => {
 
 type Files = Readonly<Record<string, string>>;
 
-/** The files with a region less in the first policies. */
+/** Returns the files with one region removed from the first policies. */
 const tightened = (files: Files, policies: number): Files => {
   const paths = new Set(
     Object.keys(files)
@@ -49,13 +49,13 @@ const tightened = (files: Files, policies: number): Files => {
   );
 };
 
-/** Plans at a hub, by as many callers as they need. */
+/** Plans at a hub, from as many callers as needed. */
 class Plans {
   readonly #fleet: BenchFleet;
   readonly #admin: HubClient;
   #client: HubClient | undefined;
   #made = 0;
-  /** Clusters without an answer, by reason. */
+  /** Number of clusters without an answer, by reason. */
   readonly missing = new Map<string, number>();
 
   constructor(fleet: BenchFleet) {
@@ -64,9 +64,9 @@ class Plans {
   }
 
   /**
-   * Plans that the first policies lose a region.
+   * Plans the removal of a region from the first policies.
    *
-   * @returns the plan, and the time that it took, ms
+   * @returns the plan, and its time in ms
    */
   async make(policies: number): Promise<{ readonly plan: Plan; readonly ms: number }> {
     const client = await this.#caller();
@@ -92,7 +92,7 @@ class Plans {
 interface Series {
   readonly ms: readonly number[];
   readonly plan: Plan | undefined;
-  /** CPU of the hub for one plan. */
+  /** CPU time of the hub for one plan. */
   readonly cpuMs: number;
 }
 
@@ -108,14 +108,14 @@ const measurePlans = async (fleet: BenchFleet, plans: Plans, policies: number): 
   return { ms, plan, cpuMs: (fleet.cpuMs() - cpu) / PLANS };
 };
 
-/** Times from commits until they are proven and known, one for each agent. */
+/** Times from commits until a reader knows that they are proven, one for each agent. */
 const commitTimes = async (fleet: BenchFleet, reader: LiveReader, commits: number): Promise<readonly number[]> => {
   const times: number[] = [];
   for (let count = 0; count < commits; count += 1) times.push(...(await fleet.commit(1, reader)).seen);
   return times;
 };
 
-/** The same while plans are made, each commit at another moment of one. */
+/** Measures the same while plans are made, with commits at different moments of them. */
 const commitTimesBeside = async (
   fleet: BenchFleet,
   reader: LiveReader,
@@ -144,8 +144,8 @@ const rowsOfPlans = (what: string, { ms, plan, cpuMs }: Series): Record<string, 
 };
 
 /**
- * Measures plans of a change of one policy and of all, in which the agents of the fleet judge
- * generated workloads, and what commits take while plans are made one after the other.
+ * Measures plans that change one policy, and all of them. The agents of the fleet judge generated
+ * workloads. Also measures commits while successive plans are made.
  */
 export const plan = async (args: string[], signal: AbortSignal): Promise<void> => {
   const settings = readSettings(args);
@@ -154,7 +154,7 @@ export const plan = async (args: string[], signal: AbortSignal): Promise<void> =
     const plans = new Plans(fleet);
     const reader = new LiveReader();
     await reader.open(fleet.hub.url, API_TOKEN);
-    // The first ones find code that was never run.
+    // Uncounted: V8 compiles code during the first ones.
     await fleet.commit(1, reader);
     await plans.make(policies);
     plans.missing.clear();

@@ -34,7 +34,7 @@ export const firstFiles = (settings: FleetSettings, names: readonly string[], po
 export const changedFiles = (settings: FleetSettings, changed: readonly string[], description: string): Record<string, string> =>
   Object.fromEntries(changed.map((name, at) => [pathOf(at, settings), `${policyFile(name, REGIONS)}  description: ${description}\n`]));
 
-/** Compiles files for the teams of agents. @param changed names of the policies that they change */
+/** Compiles files for the teams of agents. @param changed names of the changed policies */
 export const teamsOf = (
   { scopes }: FleetSettings,
   files: Readonly<Record<string, string>>,

@@ -26,7 +26,7 @@ interface Comparison {
   readonly differences: readonly string[];
 }
 
-/** Compares what the hub has with what the agents have. */
+/** Compares the state at the hub with that of the agents. */
 const compare = async (fleet: BenchFleet): Promise<Comparison> => {
   const agents = await fleet.rows();
   const differences = differencesOf(agents, await readHubRows({ url: fleet.hub.url, token: API_TOKEN }));
@@ -36,9 +36,9 @@ const compare = async (fleet: BenchFleet): Promise<Comparison> => {
 };
 
 /**
- * Measures the time until all agents are back, and the hub knows their state, after `kill -9` of
- * the hub; with `--changed`, a share of each agent's policies fails meanwhile. Fails where the hub
- * then shows a cluster differently from its agent.
+ * Measures the time after a `kill -9` of the hub until all agents are back and the hub knows their
+ * state. With `--changed`, a share of each agent's policies fails meanwhile. Fails if the hub then
+ * shows a cluster differently from its agent.
  */
 export const resync = async (args: string[], signal: AbortSignal): Promise<void> => {
   const settings = readSettings(args);
@@ -77,5 +77,5 @@ export const resync = async (args: string[], signal: AbortSignal): Promise<void>
   });
   await publish(settings, rows);
   if (differences.length > 0)
-    throw new Error(`the hub has clusters otherwise than their agents:\n${differences.slice(0, MAX_SHOWN).join('\n')}`);
+    throw new Error(`the hub shows clusters differently from their agents:\n${differences.slice(0, MAX_SHOWN).join('\n')}`);
 };

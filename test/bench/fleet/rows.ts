@@ -2,8 +2,8 @@ import type { PolicyReport } from '@fso/shared/api';
 import { byText, sha256 } from '@fso/shared/encoding';
 
 /**
- * State of a cluster, short enough to compare thousands of them: how many policies are in each
- * phase, and each one that failed.
+ * State of a cluster, short enough to compare thousands of them: the number of policies in each
+ * phase, and a digest of those that failed.
  */
 export interface ClusterRows {
   /** Commit that the agent has accepted. */
@@ -18,10 +18,7 @@ export interface ClusterRows {
   readonly digest: string;
 }
 
-/**
- * Returns a digest of reports that does not depend on their order: of each its name, phase and
- * locks.
- */
+/** Returns a digest of the name, phase and locks of each report, independent of their order. */
 export const digestOfRows = (reports: Iterable<PolicyReport>): string => {
   const rows = [...reports].map(({ name, phase, enforcement: { admission, gatekeeper, binding } }) =>
     JSON.stringify([name, phase, admission.state, gatekeeper.state, binding.state]),
@@ -30,7 +27,7 @@ export const digestOfRows = (reports: Iterable<PolicyReport>): string => {
 };
 
 /**
- * Returns a line for each cluster that differs between the two sides, with the fields that differ.
+ * Returns a line for each cluster that differs between the two sides, with the different fields.
  */
 export const differencesOf = (agents: ReadonlyMap<string, ClusterRows>, hub: ReadonlyMap<string, ClusterRows>): readonly string[] =>
   [...new Set([...agents.keys(), ...hub.keys()])].flatMap((cluster) => {

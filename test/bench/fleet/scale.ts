@@ -4,20 +4,20 @@ import { LiveReader } from './live-reader.ts';
 import { type FleetSettings, fleetSettings } from './settings.ts';
 
 const COMMITS = 3;
-/** Factors by which each number grows with all else the same. */
+/** Factors by which each number grows while the others stay constant. */
 const FACTORS = [1, 2, 4];
 const FAILED = [0.05, 0.1, 0.2];
 
 interface Cost {
   readonly agents: number;
   readonly policies: number;
-  /** Seconds of the hub's CPU until it has all reports. */
+  /** CPU time of the hub in seconds until it has all reports. */
   readonly first: number;
-  /** The same for a commit of one policy, which each agent has in force. */
+  /** CPU time of the hub for a commit of one policy that each agent enforces. */
   readonly commit: number;
-  /** Seconds until a reader of live events knows that 99 % of the agents have it in force. */
+  /** Time in seconds until a reader of live events knows that 99 % of the agents enforce it. */
   readonly commit99: number;
-  /** The same until the hub has the reports of policies that fail, by their share. */
+  /** CPU time until the hub has the reports of failing policies, by their share. */
   readonly failing: readonly number[];
   readonly pssMiB: number;
 }
@@ -26,7 +26,7 @@ const costOf = (settings: FleetSettings, signal: AbortSignal): Promise<Cost> =>
   withFleet(settings, signal, async (fleet, { cpuMs }) => {
     const reader = new LiveReader();
     await reader.open(fleet.hub.url, API_TOKEN);
-    // The first commit finds code that was never run.
+    // Uncounted: V8 compiles code during the first commit.
     await fleet.commit(1, reader);
     const before = fleet.cpuMs();
     const seen: number[] = [];
@@ -45,13 +45,13 @@ const costOf = (settings: FleetSettings, signal: AbortSignal): Promise<Cost> =>
     return { agents: settings.agents, policies: settings.policies, first: cpuMs / 1000, commit, commit99, failing, pssMiB };
   });
 
-/** Returns the power by which a cost grows from the first measurement to the last: 1 is linear. */
+/** Returns the exponent of a cost between the first measurement and the last: 1 is linear. */
 const powerOf = (costs: readonly number[], sizes: readonly number[]): number =>
   Math.log((costs.at(-1) ?? 1) / (costs[0] ?? 1)) / Math.log((sizes.at(-1) ?? 1) / (sizes[0] ?? 1));
 
 /**
- * Measures the cost of agents, policies and deviations at the hub, each against its number with all
- * else the same.
+ * Measures the cost of agents, policies and deviations at the hub. Each number grows while the
+ * others stay constant.
  */
 export const scale = async (args: string[], signal: AbortSignal): Promise<void> => {
   const base: FleetSettings = fleetSettings(['--agents', '100', '--policies', '200', ...args]);

@@ -3,26 +3,29 @@ import { readChoice, readCount, readOptions, readShare, UsageError } from '../op
 export interface FleetSettings {
   readonly agents: number;
   readonly policies: number;
-  /** Folders with a scope that the policies are spread over; 0: one folder for all. */
+  /**
+   * Number of folders with a scope over which the policies are spread; 0 for one folder without a
+   * scope.
+   */
   readonly scopes: number;
   readonly database: 'embedded' | 'postgres';
-  /** Processes that the agents are spread over. */
+  /** Number of processes that run the agents. */
   readonly processes: number;
-  /** Share of the policies whose namespace is missing, others in each cluster. */
+  /** Share of the policies whose namespace is missing, different ones in each cluster. */
   readonly missing: number;
-  /** Workloads of each cluster, about which agents answer plans; default: none. */
+  /** Number of workloads in each cluster, for which agents answer plans; default: none. */
   readonly workloads?: number;
-  /** About how long agents take to prove a commit, ms; default: they have proven it at once. */
+  /** Approximate time in ms in which agents prove a commit; default: at once. */
   readonly proofMs?: number;
   /** Strategy of rollouts, and the labels of each cluster for it; default: all clusters at once. */
   readonly rollout?: { readonly strategy: string; readonly labelsOf: (cluster: number) => readonly string[] };
-  /** More environment of the hub. */
+  /** Additional environment variables of the hub. */
   readonly env: Readonly<Record<string, string>>;
   /** Credentials of agents at the hub; default: static tokens. */
   readonly proof?: 'token' | 'certificate';
-  /** Clusters that may connect and have no agent. */
+  /** Clusters that may connect but have no agent. */
   readonly strangers?: readonly string[];
-  /** `hub/main.ts` of another version. */
+  /** Path of the `hub/main.ts` of another version. */
   readonly hub?: string | undefined;
   readonly json: string | undefined;
 }
@@ -34,7 +37,7 @@ export const FLEET_OPTIONS = {
   database: { type: 'string', default: 'embedded' },
   processes: { type: 'string', default: '2' },
   missing: { type: 'string', default: '0' },
-  /** MiB of the hub's heap, as a container has it. */
+  /** Heap of the hub in MiB, as in a container. */
   heap: { type: 'string' },
   env: { type: 'string', multiple: true, default: [] as string[] },
   hub: { type: 'string' },
@@ -50,19 +53,19 @@ const readSetting = (setting: string): [string, string] => {
 };
 
 /**
- * Size of fleets above which they are run with a larger space for new objects, as in
+ * Number of agents above which a hub runs with a larger young generation, as in
  * `docs/operate/run-the-hub.md`.
  */
 const LARGE_FLEET = 1_000;
 
-/** Returns the settings that give a hub a heap of so many MiB. */
+/** Returns the environment that gives a hub a heap of this many MiB. */
 const heapOf = (heap: string | undefined, agents: number): Readonly<Record<string, string>> => {
   if (heap === undefined) return {};
   const semiSpace = agents > LARGE_FLEET ? 16 : 4;
   return { NODE_OPTIONS: `--max-semi-space-size=${semiSpace} --max-old-space-size=${readCount('heap', heap, 64)}` };
 };
 
-/** Checks what {@link FLEET_OPTIONS} have read. @throws UsageError */
+/** Validates the values of {@link FLEET_OPTIONS}. @throws UsageError */
 export const toFleetSettings = (values: FleetValues): FleetSettings => ({
   agents: readCount('agents', values.agents),
   policies: readCount('policies', values.policies),
@@ -75,5 +78,5 @@ export const toFleetSettings = (values: FleetValues): FleetSettings => ({
   json: values.json,
 });
 
-/** Reads the options of a bench that has no others. @throws UsageError */
+/** Reads the options of a benchmark without other options. @throws UsageError */
 export const fleetSettings = (args: string[]): FleetSettings => toFleetSettings(readOptions(args, FLEET_OPTIONS));

@@ -42,9 +42,9 @@ const rowsOf = (what: string, bad: Turned, good: Turned): Record<string, string>
 };
 
 /**
- * Measures the time until the hub has all reports where every policy deviates in each cluster, each
- * with a message of its own, and where all conform again: as each fails by itself, and by causes of
- * the whole cluster. Pages are read meanwhile.
+ * Measures the time until the hub has all reports after every policy in each cluster starts to
+ * deviate, each with its own message, and after all conform again. The policies fail separately, or
+ * by a cause of the whole cluster. Pages are read meanwhile.
  */
 export const status = async (args: string[], signal: AbortSignal): Promise<void> => {
   const settings = fleetSettings(args);

@@ -1,19 +1,19 @@
 import { readFileSync } from 'node:fs';
 
-/** Connections of a listener by what the kernel still has to send on them. */
+/** Unsent data in the kernel for the connections of a listener. */
 export interface SendQueues {
-  /** Connections on which something waits, as the other side has closed its window. */
+  /** Number of connections with unsent data, because the other side has closed its window. */
   readonly full: number;
-  /** Bytes that wait on them. */
+  /** Number of unsent bytes on them. */
   readonly bytes: number;
 }
 
 const ESTABLISHED = '01';
-/** Timer of a connection on which the kernel probes whether the window is open again. */
+/** Timer of a connection on which the kernel probes whether the window has opened again. */
 const ZERO_WINDOW_PROBE = '04';
 
 /**
- * Reads a table of connections for a local port. @see
+ * Parses a table of connections for a local port. @see
  * https://docs.kernel.org/networking/proc_net_tcp.html
  */
 export const parseSendQueues = (table: string, port: number): SendQueues => {
@@ -27,5 +27,5 @@ export const parseSendQueues = (table: string, port: number): SendQueues => {
   return { full: waiting.length, bytes: waiting.reduce((sum, bytes) => sum + bytes, 0) };
 };
 
-/** Send queues of the listener on a local port; Linux only. */
+/** Reads the send queues of the listener on a local port; Linux only. */
 export const readSendQueues = (port: number): SendQueues => parseSendQueues(readFileSync('/proc/net/tcp', 'utf8'), port);

@@ -8,8 +8,8 @@ const PARTS = ['agent', 'shared', 'crds', 'package.json'];
 const LEFT_OUT = /^(node_modules|testing)$|\.test\.ts$/;
 
 /**
- * Makes the agent's program in a folder as its image has it, in JavaScript: what strips types would
- * stay in its memory. @returns path of its main module
+ * Builds the agent's program in a folder like its image does, in JavaScript, since stripping types
+ * at run time would use memory. @returns path of its main module
  */
 export const makeAgentProgram = async (folder: string): Promise<string> => {
   const app = join(folder, 'app');

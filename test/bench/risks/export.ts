@@ -13,7 +13,7 @@ import { readCount, readOptions } from '../options.ts';
 const POLICY = 'finance';
 const REVISION = 'a'.repeat(40);
 const LOOK_MS = 20;
-/** Time that readers who read nothing are given, ms: what they have the hub keep shows by then. */
+/** Time in ms for stalled readers, after which the memory that they cost the hub is visible. */
 const STALLED_MS = 5_000;
 
 const JUDGED = { type: CONDITIONS.risksKnown, status: 'True' as const, reason: 'Judged', message: '', lastTransitionTime: TIME };
@@ -28,7 +28,7 @@ const riskOf = (cluster: string, index: number): Risk => ({
   confirmation: 'Confirmed',
 });
 
-/** Fills the ledger with clusters that each name as many owners at risk as an agent does. */
+/** Fills the ledger with clusters. Each of them names as many owners at risk as an agent does. */
 const fill = async ({ ledger }: ApiHarness, clusters: number): Promise<void> => {
   const names = Array.from({ length: clusters }, (_, index) => `cluster-${String(index).padStart(4, '0')}`);
   const files = [policyFile(POLICY, {}), ...names.map((name) => clusterFile(name, ['eu-west-1']))];
@@ -77,7 +77,10 @@ const read = async (url: string, owner: RegExp): Promise<Reading> => {
   return { firstMs, allMs: performance.now() - begin, bytes: Buffer.byteLength(text), lines: text.match(owner)?.length ?? 0 };
 };
 
-/** Growth of the resident memory while some readers have asked and read nothing, bytes. */
+/**
+ * Measures the growth of the resident memory in bytes while readers have sent a request and read
+ * nothing.
+ */
 const growthWith = async (url: string, readers: number, signal: AbortSignal): Promise<number> => {
   const before = process.memoryUsage.rss();
   const opened = await Promise.all(Array.from({ length: readers }, () => open(url)));
@@ -90,7 +93,10 @@ const growthWith = async (url: string, readers: number, signal: AbortSignal): Pr
   return highest - before;
 };
 
-/** Measures the export of all owners at risk: its times, and what stalled readers cost the hub. */
+/**
+ * Measures the export of all owners at risk: its times, and the cost of stalled readers for the
+ * hub.
+ */
 export const riskExport = async (args: string[], signal: AbortSignal): Promise<void> => {
   const values = readOptions(args, {
     clusters: { type: 'string', default: '500' },
@@ -106,7 +112,7 @@ export const riskExport = async (args: string[], signal: AbortSignal): Promise<v
     ['json', /"risk":/g],
     ['csv', /^(Refused|Pending),/gm],
   ] as const) {
-    // The first answer finds code that was never run.
+    // Uncounted: V8 compiles code during the first response.
     await read(`${url}?format=${format}`, owner);
     const { firstMs, allMs, bytes, lines } = await read(`${url}?format=${format}`, owner);
     rows[`${format}: owners`] = `${lines}, ${kib(bytes)}`;

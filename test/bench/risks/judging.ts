@@ -9,7 +9,7 @@ interface Settings {
   readonly nodes: number;
 }
 
-/** CPU time of this thread, ms: others on a busy machine do not count. */
+/** Returns the CPU time of this thread in ms, which other load does not affect. */
 const cpuMs = (): number => {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1_000;
@@ -17,7 +17,7 @@ const cpuMs = (): number => {
 
 const NO_ANSWERS = {};
 
-/** Calls `run`, and returns the CPU time that it took, ms. */
+/** Calls `run`, and returns its CPU time in ms. */
 const timed = (run: () => void): number => {
   const before = cpuMs();
   run();
@@ -59,7 +59,7 @@ const measure = async (template: Template, { namespaces, owners, nodes }: Settin
   ].join('; ');
 };
 
-/** Measures how long judging the next pods of many owners keeps a round waiting. */
+/** Measures how long judging the next pods of many owners blocks a reconcile. */
 export const riskJudging = async (args: string[], signal: AbortSignal): Promise<void> => {
   const values = readOptions(args, {
     namespaces: { type: 'string', default: '1' },

@@ -19,7 +19,7 @@ const CRON_JOB: KindDescriptor = { apiVersion: 'batch/v1', kind: 'CronJob', plur
 const IN_FLIGHT = 16;
 const LOOK_MS = 2_000;
 const MIB = 1024 * 1024;
-/** CronJobs of the tenant whose placements change. */
+/** Number of the tenant's CronJobs whose placements change. */
 const OF_TENANT = 100;
 
 interface Settings {
@@ -31,7 +31,7 @@ interface Settings {
   readonly heap: number;
 }
 
-/** A Deployment that makes no pods now. */
+/** Creates a Deployment without pods. */
 const deployment = (name: string, namespace: string, nodeSelector: Readonly<Record<string, string>>) =>
   ({
     metadata: { name, namespace },
@@ -42,7 +42,10 @@ const deployment = (name: string, namespace: string, nodeSelector: Readonly<Reco
     },
   }) as unknown as KubeObject;
 
-/** A third of the owners is fine, would be refused, or would stay pending. */
+/**
+ * Returns the node selector of an owner. A third of the owners each is valid, would be refused, or
+ * would stay pending.
+ */
 const selectorOf = (index: number, region: string): Readonly<Record<string, string>> => {
   if (index % 3 === 0) return { disk: `d-${index}` };
   return index % 3 === 1 ? { [REGION_LABEL]: region } : { [REGION_LABEL]: region, disk: `d-${index}` };
@@ -56,7 +59,7 @@ const makeOwners = async ({ world: { client, signal } }: OneCluster, namespaces:
   });
 };
 
-/** A CronJob that never starts: no controller has work with it. */
+/** Creates a CronJob that never starts, so that no controller acts on it. */
 const cronJob = (name: string, namespace: string) =>
   ({
     metadata: { name, namespace },
@@ -67,7 +70,7 @@ const cronJob = (name: string, namespace: string) =>
     },
   }) as unknown as KubeObject;
 
-/** A tenant gives its CronJobs one placement after the other, none of them twice. */
+/** Changes the placements of a tenant's CronJobs continuously, none of them twice. */
 const tryPlacements = async ({ world: { client, signal } }: OneCluster, namespace: string, count: number): Promise<void> => {
   const names = Array.from({ length: OF_TENANT }, (_, index) => `tenant-${index}`);
   for (const name of names) await client.create(CRON_JOB, cronJob(name, namespace), {}, signal);
@@ -80,11 +83,11 @@ const tryPlacements = async ({ world: { client, signal } }: OneCluster, namespac
 
 interface Phase {
   readonly usage: Usage;
-  /** Highest resident memory, MiB. */
+  /** Highest resident memory in MiB. */
   readonly rss: number;
 }
 
-/** Measures the agent until some work is done. */
+/** Measures the agent until a work is done. */
 const during = async (work: Promise<unknown>, agent: AgentProcess, usage: () => Promise<Usage>): Promise<Phase> => {
   const before = await usage();
   let isDone = false;
@@ -145,8 +148,8 @@ const measure = async (one: OneCluster, settings: Settings, signal: AbortSignal)
 };
 
 /**
- * Measures what judging owners costs an agent, as its image has it: at rest, and while a tenant
- * tries placements.
+ * Measures the cost of judging owners for an agent, built like its image, at rest and while a
+ * tenant tries placements.
  */
 export const risks = async (args: string[], signal: AbortSignal): Promise<void> => {
   const values = readOptions(args, {

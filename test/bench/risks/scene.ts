@@ -16,11 +16,11 @@ export const nodesOf = (count: number): readonly NodeFacts[] =>
     return { name: `node-${n}`, region, labels: { ...more, [REGION_LABEL]: region }, taints: [] };
   });
 
-/** Templates that are all different, by what is to become of their next pods. */
+/** Distinct templates, by the fate of their next pods. */
 const TEMPLATES = {
   Refused: (n: number) => ({ nodeSelector: { app: `${n}` } }),
   fine: (n: number) => ({ nodeSelector: { [REGION_LABEL]: 'eu-west-1', 'label-1': `v${n % 7}` }, tolerations: [{ key: `${n}` }] }),
-  /** Eight terms of which no node satisfies one: each node is looked at for each. */
+  /** Eight terms that no node satisfies, so that each node is checked for each term. */
   Pending: (n: number) => ({
     nodeSelector: { [REGION_LABEL]: 'eu-west-1' },
     affinity: {
@@ -37,7 +37,7 @@ const TEMPLATES = {
 export type Template = keyof typeof TEMPLATES;
 export const TEMPLATE_NAMES = Object.keys(TEMPLATES) as Template[];
 
-/** Deployments of one namespace. */
+/** Creates the Deployments of one namespace. */
 export const ownersOf = (template: Template, namespace: string, count: number): OwnerSet => {
   const reduce = reduceOwner('Deployment');
   const named = Array.from({ length: count }, (_, n): [string, Owner] => {
@@ -47,7 +47,7 @@ export const ownersOf = (template: Template, namespace: string, count: number): 
   return new Map<OwnerKind, ReadonlyMap<string, Owner>>([['Deployment', new Map(named)]]);
 };
 
-/** Governance of one policy that denies in all namespaces. */
+/** Returns the governance of one denying policy in all namespaces. */
 export const governanceOf = (namespaces: readonly string[]): Pick<Governance, 'namespaces' | 'policies'> => ({
   namespaces: new Map(
     namespaces.map((namespace) => [

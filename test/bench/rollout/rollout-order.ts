@@ -1,6 +1,6 @@
 import type { CommitStep } from '../fleet/orders.ts';
 
-/** A wave of the strategy, as its clusters can judge it. */
+/** Wave of the strategy, with the rules that its clusters can verify. */
 export interface WaveRule {
   readonly name: string;
   readonly clusters: readonly string[];
@@ -14,24 +14,27 @@ export interface Breach {
   readonly text: string;
 }
 
-/** Waves with the commits that were pushed, oldest first; the first one brings the strategy. */
+/** Waves, with the pushed commits, oldest first. The first commit introduces the strategy. */
 export interface Rollouts {
   readonly waves: readonly WaveRule[];
   readonly revisions: readonly string[];
 }
 
-/** Follows what agents saw, and knows nothing of the hub. A place is a commit's number, from 0. */
+/**
+ * Follows the steps that agents saw, without knowledge of the hub. A place is the number of a
+ * commit, from 0.
+ */
 class RolloutWitness {
   readonly breaches: Breach[] = [];
   readonly #waves: readonly WaveRule[];
   readonly #waveOf: ReadonlyMap<string, number>;
   readonly #placeOf: ReadonlyMap<string, number>;
-  /** Places of the newest commits that clusters were offered, and that they have proven. */
+  /** Places of the newest commits that clusters were offered. */
   readonly #offered = new Map<string, number>();
   readonly #proven = new Map<string, number>();
-  /** Numbers of clusters that have proven a commit or a newer one, by wave and place. */
+  /** Number of clusters that have proven a commit or a newer one, by wave and place. */
   readonly #counts = new Map<string, number>();
-  /** Times at which all clusters of a wave had. */
+  /** Times at which all clusters of a wave had proven it. */
   readonly #doneAt = new Map<string, number>();
 
   constructor({ waves, revisions }: Rollouts) {
@@ -66,7 +69,7 @@ class RolloutWitness {
     const before = this.#offered.get(cluster) ?? -1;
     if (place < before) this.#add('SentBack', `${cluster} was offered commit ${place} after commit ${before}`);
     this.#offered.set(cluster, Math.max(before, place));
-    // The commit that brings the strategy goes to all clusters at once.
+    // The commit that introduces the strategy goes to all clusters at once.
     if (place === 0) return;
     for (const [earlier, wave] of this.#waves.slice(0, number).entries()) {
       const doneAt = this.#doneAt.get(`${earlier} ${place}`);
@@ -77,7 +80,7 @@ class RolloutWitness {
     this.#boundWave(number, place);
   }
 
-  /** Counts the clusters of a wave that were offered a commit and have not proven it. */
+  /** Checks the number of clusters of a wave that were offered a commit and have not proven it. */
   #boundWave(number: number, place: number): void {
     const { name, clusters, maxConcurrency } = this.#waves[number] as WaveRule;
     const isUnderWay = (each: string): boolean => this.#offered.get(each) === place && (this.#proven.get(each) ?? -1) < place;
@@ -87,23 +90,25 @@ class RolloutWitness {
 }
 
 /**
- * Judges, from the agents' side alone, whether each commit kept the order of waves: a cluster is
- * offered a commit once all clusters of the earlier waves have proven it, or a newer one that
- * supersedes it, for as long as these waves soak; no more clusters of a wave are on their way than
- * may be; and no cluster gets an older commit than before. No cluster is exempt: each commit has to
- * change something in all of them, and none may be away for as long as waves wait for it. Pure.
+ * Checks, from the agents' side alone, whether each commit kept the order of waves. A cluster may
+ * be offered a commit once all clusters of the earlier waves have proven it, or a newer one that
+ * supersedes it, for the soak time of these waves. No more clusters of a wave may be in flight than
+ * allowed, and no cluster may get an older commit than before. No cluster is exempt: each commit
+ * must change something in all of them, and none may be away for as long as waves wait for it.
+ * Pure.
  */
 export const breachesOf = (rollouts: Rollouts, steps: readonly CommitStep[]): readonly Breach[] => {
   const witness = new RolloutWitness(rollouts);
-  // Of the same millisecond, a proof may have opened the wave.
+  // Within the same millisecond, a proof may have opened the wave.
   const isProof = ({ type }: CommitStep): number => (type === 'proven' ? 0 : 1);
   for (const step of [...steps].sort((a, b) => a.at - b.at || isProof(a) - isProof(b))) witness.take(step);
   return witness.breaches;
 };
 
 /**
- * Counts commits by how far they came: `finished` where all clusters have proven them, and not a
- * newer one instead, else the last wave in which they were offered; `none`: in no wave.
+ * Counts commits by how far they got: `finished` if all clusters have proven the commit itself and
+ * not a newer one instead, else the last wave in which it was offered; `none` if it was offered in
+ * no wave.
  */
 export const countReached = ({ waves, revisions }: Rollouts, steps: readonly CommitStep[]): ReadonlyMap<string, number> => {
   const seen = new Set(steps.map(({ type, cluster, revision }) => `${type} ${cluster} ${revision}`));

@@ -19,16 +19,16 @@ import { type Breach, breachesOf, countReached, type Rollouts, type WaveRule } f
 const OPTIONS = { ...FLEET_OPTIONS, agents: { type: 'string', default: '1000' }, commits: { type: 'string', default: '20' } } as const;
 
 const NAMES = ['canary', 'early', 'rest'];
-/** Shares of the clusters that the waves have reached together: 10, 190 and 800 of 1,000. */
+/** Cumulative shares of the clusters in the waves: 10, 190 and 800 of 1,000. */
 const ENDS = [0.01, 0.2, 1];
 const SOAK_SECONDS = 2;
-/** Share of a wave that may be on its way at a time. */
+/** Share of a wave that may be in flight at a time. */
 const CONCURRENCY = 0.25;
-/** Half of the commits are proven in a real cluster after so long, ms. */
+/** Time in ms in which a real cluster proves half of the commits. */
 const PROOF_MS = 400;
-/** Longest time that a commit may take for its next step, ms: a gate fails after 10 minutes. */
+/** Longest time in ms that a commit may take for its next step. A gate fails after 10 minutes. */
 const STUCK_MS = 660_000;
-/** Time between two looks at the end of a rollout, ms: each takes CPU of the hub. */
+/** Time in ms between two checks for the end of a rollout, each of which costs the hub CPU. */
 const LOOK_MS = 500;
 const MAX_SHOWN = 10;
 
@@ -41,7 +41,7 @@ const wavesOf = (agents: number): readonly WaveRule[] => {
   });
 };
 
-/** Strategy with these waves; JSON is YAML. */
+/** Returns the strategy with these waves. JSON is YAML. */
 const strategyOf = (waves: readonly WaveRule[]): string =>
   JSON.stringify({
     apiVersion: 'compliance.federated.io/v1',
@@ -60,9 +60,9 @@ const strategyOf = (waves: readonly WaveRule[]): string =>
     },
   });
 
-/** A fleet whose hub rolls commits out in waves. */
+/** Fleet whose hub rolls out commits in waves. */
 class RolloutFleet {
-  /** Highest memory of the hub when a commit was pushed, PSS. */
+  /** Highest PSS of the hub when a commit was pushed. */
   pss = 0;
   readonly #fleet: BenchFleet;
   readonly #client: ReturnType<typeof createHubClient>;
@@ -75,9 +75,9 @@ class RolloutFleet {
   }
 
   /**
-   * Pushes a commit, and resolves once so many clusters have proven it.
+   * Pushes a commit, and resolves once this many clusters have proven it.
    *
-   * @throws Error that says what the hub does where that does not happen
+   * @throws Error with the state of the hub if that does not happen
    */
   async roll(commit: PreparedCommit, clusters: number): Promise<void> {
     const revision = await this.#fleet.push(commit);
@@ -93,7 +93,7 @@ class RolloutFleet {
     }
   }
 
-  /** Resolves once the hub has no rollout under way. @throws Error where a gate has failed */
+  /** Resolves once the hub has no rollout in progress. @throws Error if a gate has failed */
   async ended(): Promise<void> {
     for (;;) {
       const { state, halted } = await this.#client.rollout();
@@ -104,7 +104,7 @@ class RolloutFleet {
   }
 }
 
-/** Figures of commits that supersede each other, after one alone. Times in ms. */
+/** Figures of commits that supersede each other, after a single one. Times in ms. */
 interface RolloutFigures {
   readonly aloneMs: number;
   /** Time from the first push until every cluster has proven the last commit. */
@@ -118,8 +118,9 @@ interface RolloutFigures {
 }
 
 /**
- * Rolls one commit out alone, and then several of which each is pushed while the one before is
- * under way: it has reached the first cluster of a wave, each wave in turn, or half of the last.
+ * Rolls out a single commit, then several, each of which is pushed while the previous one is in
+ * progress: once that has reached the first cluster of a wave, for each wave in turn, or half of
+ * the last wave.
  */
 const measure = async (
   fleet: BenchFleet,
@@ -130,7 +131,7 @@ const measure = async (
   const [canary = 0, early = 0, rest = 0] = waves.map(({ clusters }) => clusters.length);
   const [all, before] = [canary + early + rest, canary + early];
   const stages = [1, canary + 1, before + 1, before + Math.ceil(rest / 2)];
-  // Prepared before the first push, as compiling would take the hub's cores.
+  // Prepared before the first push, because compiling would use the hub's cores.
   const prepared = Array.from({ length: commits + 1 }, () => fleet.prepare(teams));
   const begin = now();
   await rolling.roll(prepared[0] as PreparedCommit, all);
@@ -177,9 +178,9 @@ const breachRows = (breaches: readonly Breach[]): Record<string, string> =>
   Object.fromEntries(Object.entries(TEXTS).map(([rule, text]) => [text, String(breaches.filter((breach) => breach.rule === rule).length)]));
 
 /**
- * Measures commits that supersede each other in three waves, each of which changes a policy of
- * every cluster. Fails where, by what the agents saw, one of them got a commit before the turn of
- * its wave, or an older one than before.
+ * Measures commits that supersede each other in three waves. Each changes a policy of every
+ * cluster. Fails if the agents saw a commit before the turn of their wave, or an older one than
+ * before.
  */
 export const rollout = async (args: string[], signal: AbortSignal): Promise<void> => {
   const values = readOptions(args, OPTIONS);

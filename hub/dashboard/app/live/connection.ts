@@ -4,7 +4,7 @@ import { createParser } from 'eventsource-parser';
 import { ApiProblem, isUnauthorized, request } from '../../api/client.ts';
 
 interface LiveEvent {
-  /** Position in the stream; undefined: the event does not move it. */
+  /** Position in the stream; undefined if the event does not move it. */
   readonly id: string | undefined;
   readonly event: StreamEvent;
 }
@@ -23,11 +23,10 @@ const KINDS: ReadonlySet<string> = new Set<StreamEvent['event']>([
 const isKnown = (kind: string | undefined): kind is StreamEvent['event'] => kind !== undefined && KINDS.has(kind);
 
 /**
- * Reads server-sent events until the stream ends. A kind that this version does not know is passed
- * over.
+ * Reads server-sent events until the stream ends. Skips events of unknown kinds.
  *
- * @param handlers.onBytes whenever anything arrives, heartbeats included
- * @throws what the stream throws; SyntaxError for data that is not JSON
+ * @param handlers.onBytes called whenever anything arrives, heartbeats included
+ * @throws errors of the stream; SyntaxError for data that is not JSON
  */
 const readEvents = async (
   body: ReadableStream<Uint8Array>,
@@ -46,18 +45,20 @@ const readEvents = async (
   }
 };
 
-/** The hub sends at least a comment every 15 s: after this, the connection is one in name only. */
+/**
+ * Silence after which the connection counts as dead. The hub sends at least a comment every 15 s.
+ */
 export const WATCHDOG_MS = 40_000;
 const BACKOFF = { baseMs: 500, maxMs: 30_000 };
 
 /** State of the live stream, as the masthead shows it. */
 export type LiveState =
   | { readonly kind: 'connecting' | 'live' | 'signedOut' | 'paused' }
-  /** Retry after the stream was live. `since`: milliseconds since 1970, as of all below. */
+  /** Retry after the stream was live. `since` is in milliseconds since 1970, here and below. */
   | { readonly kind: 'reconnecting'; readonly since: number }
-  /** Retry that the hub did not answer. */
+  /** Retries without an answer of the hub. */
   | { readonly kind: 'unreachable'; readonly since: number }
-  /** Answer of the hub that is not the stream; `why` is the reason for people. */
+  /** Answer of the hub other than the stream; `why` is the reason, for people. */
   | { readonly kind: 'refused'; readonly since: number; readonly why: string };
 
 interface ConnectionDeps {
@@ -75,18 +76,18 @@ interface ConnectionDeps {
   readonly fetch?: typeof request;
 }
 
-/** Connection to the hub's live stream, opened again whenever it ends. */
+/** Connection to the hub's live stream. It reconnects whenever the stream ends. */
 export interface StreamConnection {
   /**
-   * Reads the stream until the signal is aborted or the session is over; called again, it continues
-   * where it stopped.
+   * Reads the stream until the signal is aborted or the session has ended. If called again,
+   * continues where it stopped.
    */
   run(signal: AbortSignal): Promise<void>;
   /** Makes the next attempt now. */
   hurry(): void;
 }
 
-/** Aborts when nothing came for {@link WATCHDOG_MS}. */
+/** Aborts if nothing arrives for {@link WATCHDOG_MS}. */
 const createWatchdog = (abort: AbortController) => {
   const bark = (): void => abort.abort(new Error('Nothing came for too long.'));
   let timer = setTimeout(bark, WATCHDOG_MS);
@@ -101,16 +102,16 @@ const createWatchdog = (abort: AbortController) => {
 
 const stateAfter = (error: unknown, since: number, failures: number): LiveState => {
   if (error instanceof ApiProblem && error.status < 500) return { kind: 'refused', since, why: error.message };
-  // One cut is nothing to worry about: most are over at the first attempt.
+  // A single interruption is not shown as unreachable: most end at the first attempt.
   return { kind: failures <= 1 ? 'reconnecting' : 'unreachable', since };
 };
 
 const askedWaitMs = (error: unknown): number => (error instanceof ApiProblem ? (error.retryAfterS ?? 0) * 1000 : 0);
 
 /**
- * The stream of the hub, read with fetch: EventSource says neither that a session is over (401) nor
- * that a connection is dead (heartbeats are comments), and cannot go on with an id after it was
- * closed.
+ * Creates the connection to the stream. It uses fetch, because EventSource reveals neither that the
+ * session has ended (401) nor that the connection is dead (heartbeats are comments). Nor can
+ * EventSource resume from an id after it was closed.
  */
 export const createConnection = (deps: ConnectionDeps): StreamConnection => {
   const { onState, onEvent, onLive, now, random, sleep, fetch = request } = deps;

@@ -33,14 +33,12 @@ const subscribeOnline = (listener: () => void): (() => void) => {
   };
 };
 
-/**
- * Whether the browser believes to have a network; a hub on the own machine may be reached without.
- */
+/** Whether the browser reports a network. A hub on the same machine is reachable without one. */
 const useOnline = (): boolean => useSyncExternalStore(subscribeOnline, () => navigator.onLine);
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
 
-/** A banner over the page while its data may be stale: why, and since when. */
+/** Banner over the page while its data may be stale: why, and since when. */
 export const LiveBanner = () => {
   const state = useLiveState();
   const online = useOnline();
@@ -60,7 +58,9 @@ export const LiveBanner = () => {
   return <NewVersion />;
 };
 
-/** The hub was updated while this page was open: its scripts are those of the old one. */
+/**
+ * Notice that the hub was updated while this page was open, and that the page runs the old scripts.
+ */
 const NewVersion = () => {
   const { data: version } = useQuery({ ...statusQuery, select: (status) => status.version, enabled: false });
   const first = useRef(version);
@@ -94,7 +94,7 @@ const LOOKS: Readonly<Record<LiveState['kind'], Look>> = {
 };
 const OFFLINE: Look = { text: 'Offline', icon: DisconnectedIcon, color: 'red' };
 
-/** Whether the page follows the hub; announced to screen readers when it changes. */
+/** Label of the connection state. Screen readers announce changes. */
 export const LiveLabel = () => {
   const { kind } = useLiveState();
   const online = useOnline();

@@ -1,25 +1,24 @@
 import type { Key } from './update-queries.ts';
 
-/** Least time between two rounds. */
+/** Shortest pause between two rounds. */
 const MIN_GAP_MS = 300;
-/** However slow a round was, the next one does not wait longer than this. */
+/** Longest pause between two rounds, however slow they are. */
 const MAX_GAP_MS = 1000;
-/** Wait before the first round, as changes come in groups. */
+/** Delay before the first round, since changes come in groups. */
 const GATHER_MS = 30;
-/** A round that takes longer goes on beside the next one. */
+/** Time after which the next round no longer waits for a slow one. */
 const MAX_ROUND_MS = 5000;
 
 interface RefreshRoundsDeps {
-  /** Reads again what the keys name. */
+  /** Refetches the queries of the keys. */
   readonly round: (keys: readonly Key[]) => Promise<unknown>;
   readonly now: () => number;
   readonly sleep: (ms: number) => Promise<void>;
 }
 
 /**
- * Gathers what is to be read again and reads it in rounds: one at a time, so that a storm of
- * changes costs the hub and the page no more than a few requests a second, and fewer when answers
- * are slow.
+ * Collects stale keys and refetches them in rounds, one at a time. A storm of changes thus costs
+ * the hub and the page only a few requests a second, and fewer if responses are slow.
  */
 export const createRefreshRounds = ({ round, now, sleep }: RefreshRoundsDeps): ((keys: readonly Key[]) => void) => {
   const pending = new Map<string, Key>();
@@ -31,7 +30,7 @@ export const createRefreshRounds = ({ round, now, sleep }: RefreshRoundsDeps): (
       const taken = [...pending.values()];
       pending.clear();
       const started = now();
-      // What could not be read shows that itself.
+      // Each query shows its own failure.
       await Promise.race([round(taken).catch(() => undefined), sleep(MAX_ROUND_MS)]);
       await sleep(Math.min(MAX_GAP_MS, Math.max(MIN_GAP_MS, now() - started)));
     }

@@ -4,7 +4,7 @@ import { isReadOnRequest, keys } from '../../api/keys.ts';
 import { firingOf, rereadOf } from '../../api/queries.ts';
 import { mergeFirst } from '../../lib/paged-list.ts';
 
-/** Names a query, or all whose keys begin so. */
+/** Key of a query, or common beginning of the keys of several. */
 export type Key = readonly unknown[];
 
 const policyKeys = ({ cluster, policies }: PolicyChange): readonly Key[] => [
@@ -23,11 +23,11 @@ const policyKeys = ({ cluster, policies }: PolicyChange): readonly Key[] => [
   keys.regions,
   keys.trend.all,
   ['plans', 'one'],
-  // Only Git changes what a policy says.
+  // Only Git changes the text of a policy.
   ...(cluster === null ? [keys.policyTexts.all] : []),
 ];
 
-/** Keys of the queries that an event makes stale, except the data that it carries. */
+/** Returns the keys of queries that an event makes stale, except those whose data it contains. */
 export const staleKeys = (event: StreamEvent): readonly Key[] => {
   switch (event.event) {
     case 'status':
@@ -35,7 +35,7 @@ export const staleKeys = (event: StreamEvent): readonly Key[] => {
     case 'source':
       return [keys.issues.all];
     case 'cluster':
-      // Whether a cluster is connected is part of what its policies count as.
+      // The phase that a policy counts as depends on the connection of its clusters.
       return [
         ['clusters', 'list'],
         ['policies', 'cluster', event.data.name],
@@ -56,7 +56,7 @@ export const staleKeys = (event: StreamEvent): readonly Key[] => {
     case 'alerts':
       return [['alerts', 'list'], keys.alerts.silences, keys.alerts.receivers];
     case 'reset':
-      // Every key begins with nothing.
+      // The empty key is a prefix of all keys.
       return [[]];
     default:
       return event satisfies never;
@@ -64,8 +64,8 @@ export const staleKeys = (event: StreamEvent): readonly Key[] => {
 };
 
 /**
- * Most pages of a list that a change reads again. Of a longer one it reads the first page alone;
- * the rest when the reader asks.
+ * Most pages of a list that are read again after a change. Of a longer list only the first page is
+ * read again, and the rest when the user asks.
  */
 const LIVE_PAGES = 3;
 
@@ -74,8 +74,10 @@ type List = InfiniteData<Page<unknown>>;
 const isLong = ({ state }: Query): boolean => ((state.data as Partial<List> | undefined)?.pages?.length ?? 0) > LIVE_PAGES;
 
 /**
- * Writes what an event brings whole. @returns keys of what is being read, which may be older and
- * come later
+ * Writes the complete data that an event contains into the cache.
+ *
+ * @returns keys of queries that are being read: their responses may be older than the event and
+ * arrive later
  */
 export const writeEvent = (client: QueryClient, event: StreamEvent): readonly Key[] => {
   const written = writtenBy(client, event);
@@ -92,7 +94,7 @@ const writtenBy = (client: QueryClient, event: StreamEvent): readonly Key[] => {
       return [keys.status];
     case 'cluster': {
       const key = keys.clusters.one(event.data.name);
-      // Only where it is shown: the cache does not keep five hundred unread clusters.
+      // Only if it is shown: the cache must not keep five hundred unread clusters.
       if (client.getQueryState(key) !== undefined) client.setQueryData(key, event.data);
       return [key];
     }
@@ -105,8 +107,8 @@ const writtenBy = (client: QueryClient, event: StreamEvent): readonly Key[] => {
 };
 
 /**
- * A first read cannot restart, and a page that the reader scrolls for is not aborted: both may
- * predate the change.
+ * Whether a query is being read in a way that cannot be restarted: for the first time, or for the
+ * next page of a list. The data may predate a change.
  */
 const isUnderWay = ({ state: { fetchStatus, data, fetchMeta } }: Query): boolean =>
   fetchStatus === 'fetching' && (data === undefined || fetchMeta?.fetchMore !== undefined);
@@ -121,7 +123,7 @@ const readFirst = async (client: QueryClient, query: Query): Promise<void> => {
   const first = await reread.first();
   await settled(query);
   client.setQueryData<List>(query.queryKey, (data) => data && mergeFirst(data, first, reread.keyOf));
-  // The rest may have changed as well.
+  // Pages further down may have changed as well.
   query.invalidate();
 };
 
@@ -132,18 +134,18 @@ const readQuery = async (client: QueryClient, query: Query): Promise<void> => {
     await settled(query);
     if (isLong(query)) await readFirst(client, query);
     else await client.refetchQueries({ queryKey: query.queryKey, exact: true, type: 'active' });
-    // The reader may have scrolled on meanwhile, which gives up what was being read again.
+    // If the user has scrolled meanwhile, the refetch was cancelled.
   } while (isUnderWay(query));
 };
 
 /**
- * Marks what the keys name as old, and reads again what is on screen. Resolves when that is read.
+ * Invalidates the queries of the keys, and refetches those on screen. Resolves when they are read.
  */
 export const readAgain = async (client: QueryClient, old: readonly Key[]): Promise<void> => {
   const queries = new Set(old.flatMap((queryKey) => client.getQueryCache().findAll({ queryKey })));
   await Promise.all([...queries].filter(({ queryKey }) => !isReadOnRequest(queryKey)).map((query) => readQuery(client, query)));
 };
 
-/** Reads again what failed while the hub was away. */
+/** Refetches the queries that failed while the hub was unreachable. */
 export const readFailed = (client: QueryClient): Promise<void> =>
   client.refetchQueries({ type: 'active', predicate: ({ state }) => state.status === 'error' || state.fetchFailureCount > 0 });

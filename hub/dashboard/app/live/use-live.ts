@@ -6,9 +6,7 @@ import { setLiveState } from './live-status.tsx';
 import { createRefreshRounds } from './refresh-rounds.ts';
 import { readAgain, readFailed, staleKeys, writeEvent } from './update-queries.ts';
 
-/**
- * A tab that is hidden for so long closes its connection: a browser has six per hub over HTTP/1.1.
- */
+/** Time after which a hidden tab closes its connection. Over HTTP/1.1 a browser has six per hub. */
 const HIDDEN_MS = 30_000;
 
 const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
@@ -30,8 +28,8 @@ const connectTo = (client: QueryClient): StreamConnection => {
       readLater([...writeEvent(client, event), ...staleKeys(event)]);
     },
     onLive: () => {
-      // No event covers the time between the first reads and now; later on, the stream resumes
-      // where it was cut.
+      // No event covers the time between the first reads and the first connection. Later
+      // connections resume the stream where it was cut.
       if (isFirst) readLater([[]]);
       else void readFailed(client);
       isFirst = false;
@@ -44,8 +42,9 @@ const connectTo = (client: QueryClient): StreamConnection => {
 };
 
 /**
- * Keeps the stream open while the tab is looked at, and for a while after. @returns a function that
- * ends it
+ * Keeps the stream open while the tab is visible, and for a while after.
+ *
+ * @returns a function that ends it
  */
 const keepOpen = (connection: StreamConnection): (() => void) => {
   let open: AbortController | undefined;

@@ -25,7 +25,7 @@ const useSignOut = () => {
   });
 };
 
-/** The signed-in user, their role, the notices of what the dashboard contains, and the sign-out. */
+/** Menu of the signed-in user: name, role, third-party notices and sign-out. */
 export const AccountMenu = () => {
   const { data: session } = useQuery(sessionQuery);
   const [isOpen, setOpen] = useState(false);

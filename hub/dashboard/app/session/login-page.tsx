@@ -12,7 +12,7 @@ import { SignInForm } from './sign-in-form.tsx';
 
 const route = getRouteApi('/login');
 
-/** Continues at the page for which the login was. */
+/** Returns a function that continues at the page that required the login. */
 const useGoOn = (): (() => void) => {
   const router = useRouter();
   const { returnTo } = route.useSearch();
@@ -64,8 +64,8 @@ const Frame = ({ children }: { readonly children: ReactNode }) => (
 );
 
 /**
- * Login by a link. A user who is signed in already has to confirm it, as a link must not change the
- * user silently.
+ * Login by a link. A user who is already signed in must confirm it: a link must not switch users
+ * silently.
  */
 const WithLink = ({ token, onSignedIn }: { readonly token: string; readonly onSignedIn: () => void }) => {
   const client = useQueryClient();
@@ -106,7 +106,7 @@ const WithLink = ({ token, onSignedIn }: { readonly token: string; readonly onSi
   );
 };
 
-/** The end of a login that another tab began: that tab continues, and this one closes. */
+/** Last page of a login that another tab began. That tab continues, and this one closes. */
 export const SignedInPage = () => {
   useEffect(() => {
     document.title = 'Signed in · Federated Sovereignty';

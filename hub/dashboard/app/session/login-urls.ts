@@ -1,12 +1,12 @@
 const FRAGMENT = /^#token=([^&]+)$/;
 
 type Place = Pick<Location, 'pathname' | 'hash'>;
-/** Whether an address carries an API token in its fragment. */
+/** Whether an address has an API token in its fragment. */
 export const hasLinkToken = ({ pathname, hash }: Place): boolean => pathname === '/login' && FRAGMENT.test(hash);
 
 /**
- * Takes the token out of `/login#token=…`. A fragment is not sent to any server; taken out before
- * anything else runs, it does not stay in the address bar or among the pages to go back to either.
+ * Removes the token from `/login#token=…` and returns it. Fragments are not sent to servers. Since
+ * this runs first, the token stays neither in the address bar nor in the history.
  */
 export const takeLinkToken = (location: Place & Pick<Location, 'search'>, history: Pick<History, 'replaceState'>): string | undefined => {
   const token = FRAGMENT.exec(location.hash)?.[1];
@@ -16,8 +16,8 @@ export const takeLinkToken = (location: Place & Pick<Location, 'search'>, histor
 };
 
 /**
- * Path of this origin at which the browser continues after a login, else the overview;
- * hub/access/login.ts decides in the same way.
+ * Returns the path at which the browser continues after a login: a path of this origin, else the
+ * overview. Must agree with hub/access/login.ts.
  */
 export const safeReturnTo = (wanted: string | undefined, origin: string): string => {
   if (wanted === undefined || !wanted.startsWith('/')) return '/';

@@ -16,8 +16,8 @@ export const SIGNED_IN = '/signed-in';
 export const useSessionEnded = (): boolean => useSyncExternalStore(onSessionChange, isSessionEnded);
 
 /**
- * The login at the provider in a tab of its own, so that this one keeps what is on screen; where
- * tabs are not allowed, in this one.
+ * Opens the provider's login in a new tab, so that this one keeps its content. If tabs are blocked,
+ * uses this one.
  */
 const loginInTab = (): void => {
   const tab = window.open(providerLogin(SIGNED_IN), '_blank');
@@ -25,7 +25,8 @@ const loginInTab = (): void => {
 };
 
 /**
- * Continues after the session is back: everything that may have changed meanwhile is read again.
+ * Returns a function that continues once there is a session again, and refetches what may have
+ * changed.
  */
 const useGoOn = (): (() => void) => {
   const client = useQueryClient();
@@ -67,7 +68,7 @@ const EndedDialog = ({ title, text, onClose }: { readonly title: string; readonl
     onClose?.();
   };
   useOtherTabs(done);
-  // Focus stays within the dialog, which it cannot before there is something in it to focus.
+  // Without anything to focus, the dialog could not keep the focus inside.
   const methods = useQuery(loginMethodsQuery);
   if (methods.status === 'pending') return null;
   return (
@@ -80,11 +81,11 @@ const EndedDialog = ({ title, text, onClose }: { readonly title: string; readonl
   );
 };
 
-/** Dialog over the page when the session has ended; the page stays as it is beneath. */
+/** Dialog over an unchanged page when the session has ended. */
 export const SessionDialog = () =>
   useSessionEnded() ? <EndedDialog title="Your session has ended" text="Sign in to continue. This page stays as it is." /> : null;
 
-/** Dialog to sign in again before the session has ended. */
+/** Dialog for signing in again before the session ends. */
 const RenewDialog = ({ onClose }: { readonly onClose: () => void }) => (
   <EndedDialog title="Sign in again" text="This starts a new session. The page stays as it is." onClose={onClose} />
 );
@@ -92,7 +93,7 @@ const RenewDialog = ({ onClose }: { readonly onClose: () => void }) => (
 const WARN_MS = 5 * 60_000;
 const CHECK_MS = 5000;
 
-/** Warns before the session ends, and asks the hub when it should have ended. */
+/** Warns before the session ends, and checks with the hub at its expected end. */
 export const ExpiryWarning = () => {
   const client = useQueryClient();
   const { data: session } = useQuery(sessionQuery);

@@ -1,10 +1,10 @@
 import type { SessionView } from '@fso/shared/api';
 
-/** Whether a user has signed in since: the same session does not show that. */
+/** Whether the session is another one than before, because a user has signed in. */
 export const isOtherSession = (before: SessionView | undefined, now: SessionView): boolean =>
   before === undefined || before.id !== now.id || before.kind !== now.kind || before.expiresAt !== now.expiresAt;
 
-/** Announces a sign-in to the other tabs of this browser. */
+/** Channel between the tabs of this browser for sign-ins. */
 const CHANNEL = 'fso-session';
 
 /** Notifies the other tabs that a session has begun. */

@@ -7,12 +7,12 @@ import { loginMethodsQuery, signInWithToken } from '../../api/session.ts';
 import { QueryView } from '../../components/empty-states.tsx';
 
 interface SignInFormProps {
-  /** Begins the login at the identity provider. */
+  /** Starts the login at the identity provider. */
   readonly onProvider: () => void;
   readonly onSignedIn: () => void;
 }
 
-/** The ways to sign in that the hub offers. */
+/** Form with the login methods that the hub offers. */
 export const SignInForm = (props: SignInFormProps) => {
   const methods = useQuery(loginMethodsQuery);
   return (

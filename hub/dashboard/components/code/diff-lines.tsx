@@ -5,7 +5,7 @@ import { compactDiff } from '../../lib/text-diff.ts';
 const SIGNS = { added: '+', removed: '-', same: ' ', gap: ' ' } as const;
 const SPOKEN = { added: 'Added: ', removed: 'Removed: ', same: '', gap: 'Lines left out' } as const;
 
-/** Lines that differ between two texts, with some around them, as the content of a CodeBlock. */
+/** Lines that differ between two texts, with context, as the content of a CodeBlock. */
 export const DiffLines = ({ before, after }: { readonly before: string; readonly after: string }) => {
   const lines = useMemo(() => compactDiff(before, after), [before, after]);
   return (

@@ -18,7 +18,7 @@ const SUGGESTIONS: Partial<Readonly<Record<MatchedLabel, readonly string[]>>> = 
 
 interface MatcherFieldProps {
   readonly row: MatcherRow;
-  /** Its place, from 1. */
+  /** Position of the row, from 1. */
   readonly number: number;
   readonly onChange: (row: MatcherRow) => void;
   readonly onRemove: () => void;
@@ -70,7 +70,7 @@ interface MatcherFieldsProps {
   readonly onChange: (rows: readonly MatcherRow[]) => void;
 }
 
-/** The matchers of a silence, each in a row. */
+/** Rows of fields, one for each matcher of a silence. */
 export const MatcherFields = ({ rows, onChange }: MatcherFieldsProps) => {
   const nextId = 1 + Math.max(0, ...rows.map(({ id }) => id));
   return (

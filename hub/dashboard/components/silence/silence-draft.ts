@@ -5,7 +5,7 @@ import { timeOf } from '../../lib/time.ts';
 export const MATCHED_LABELS = ['name', 'severity', ...AlertLabels.keyof().options] as const;
 export type MatchedLabel = (typeof MATCHED_LABELS)[number];
 
-/** Operators of a matcher, with their words in the form. */
+/** Operators of a matcher, with their texts in the form. */
 export const OPERATORS = { '=': 'is', '!=': 'is not', '=~': 'matches', '!~': 'does not match' } as const;
 export type MatchOperator = keyof typeof OPERATORS;
 
@@ -16,22 +16,23 @@ export interface MatcherDraft {
   readonly value: string;
 }
 
-/** Quotes and backslashes stand for themselves, but in a pattern a backslash escapes already. */
+/**
+ * Quotes a value and escapes quotes in it. Backslashes are escaped as well, except in a pattern,
+ * where they already escape.
+ */
 const quote = (value: string, operator: MatchOperator): string =>
   `"${value.replaceAll(operator === '=' || operator === '!=' ? /["\\]/g : /"/g, String.raw`\$&`)}"`;
 
-/** @returns a matcher in the words of the API, e.g. `cluster="eu-1"` */
+/** @returns a matcher in the syntax of the API, e.g. `cluster="eu-1"` */
 export const formatMatcher = ({ label, operator, value }: MatcherDraft): string => `${label}${operator}${quote(value, operator)}`;
 
 /** Creates a matcher for exactly this value of a label. */
 export const matcherOf = (label: MatchedLabel, value: string): MatcherDraft => ({ label, operator: '=', value });
 
-/** Initial matchers without an alert: a cluster, to be named. */
+/** Initial matchers without an alert: a cluster whose name is to be typed. */
 export const NO_MATCHERS: readonly MatcherDraft[] = [matcherOf('cluster', '')];
 
-/**
- * Matchers for an alert whatever its severity becomes: that name, in that cluster, of that policy.
- */
+/** Matchers for an alert of any severity: by its name, cluster and policy. */
 export const matchersOfAlert = ({ name, labels: { cluster, policy } }: Pick<AlertView, 'name' | 'labels'>): readonly MatcherDraft[] => [
   matcherOf('name', name),
   ...(cluster === undefined ? [] : [matcherOf('cluster', cluster)]),
@@ -48,9 +49,9 @@ export const isSilenceLength = (text: string): text is SilenceLength => Object.h
 /** A silence while it is edited. */
 export interface SilenceDraft {
   readonly matchers: readonly MatcherDraft[];
-  /** Value of a field of the type datetime-local; undefined: now. */
+  /** Value of a datetime-local field; undefined for now. */
   readonly from: string | undefined;
-  /** A length, or an end as a field has it. */
+  /** A length, or an end as the value of a field. */
   readonly until: SilenceLength | { readonly at: string };
   readonly reason: string;
 }
@@ -67,8 +68,9 @@ const endOf = (until: SilenceDraft['until'], beginMs: number): string | undefine
   typeof until === 'string' ? new Date(beginMs + LENGTHS[until] * HOUR_MS).toISOString() : timeOf(until.at);
 
 /**
- * @param now milliseconds since 1970 @returns what the hub is asked for, or what is missing, in
- * words
+ * Converts a draft to a request, or describes what is missing.
+ *
+ * @param now milliseconds since 1970
  */
 export const checkSilence = (draft: SilenceDraft, now: number): Checked => {
   const { matchers, from, until, reason } = draft;

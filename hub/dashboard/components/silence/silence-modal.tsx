@@ -22,12 +22,12 @@ import { showToast } from '../toasts.tsx';
 import { MatcherFields, type MatcherRow } from './matcher-fields.tsx';
 import { checkSilence, isSilenceLength, LENGTHS, type MatcherDraft, type SilenceDraft } from './silence-draft.ts';
 
-/** Longest reason that the API takes. */
+/** Longest reason that the API accepts. */
 const MAX_REASON = 512;
 const EXACT = 'exact';
 const HOUR_MS = 3_600_000;
 
-/** An hour from now, as a field has it, to the minute. */
+/** Value of a datetime-local field for an hour from now, to the minute. */
 const inAnHour = (): string => localOf(new Date(Date.now() + HOUR_MS).toISOString()).slice(0, -3);
 
 const toastOf = ({ state, from, until, alerts }: SilenceView): string =>
@@ -93,7 +93,7 @@ interface SilenceModalProps {
   readonly onClose: () => void;
 }
 
-/** Silences alerts for a time, now or later. */
+/** Dialog that silences alerts for a time, now or later. */
 export const SilenceModal = ({ matchers, onClose }: SilenceModalProps) => {
   const id = useId();
   const client = useQueryClient();

@@ -15,23 +15,23 @@ export type { Column } from './virtual-table.tsx';
 interface DataTableProps<T> {
   /** Accessible name, e.g. `Policies`. */
   readonly label: string;
-  /** Nouns for one row and for several, for the count. */
+  /** Singular and plural of the rows, for their count. */
   readonly noun: readonly [one: string, many: string];
   readonly query: UseInfiniteQueryResult<InfiniteData<Page<T>>>;
   readonly columns: readonly Column<T>[];
   readonly rowKey: (row: T) => string;
-  /** API sort parameter: a key of a column, with `-` before it for descending. */
+  /** Sort parameter of the API: the key of a column, with `-` before it for descending order. */
   readonly sort?: string | undefined;
   readonly onSort?: ((sort: string) => void) | undefined;
-  /** Shown where there are no rows. */
+  /** Shown if there are no rows. */
   readonly empty: ReactNode;
   readonly onScrollCapture?: UIEventHandler;
 }
 
 /**
- * A list that the hub sorts, filters and pages. Rows are read as the reader scrolls, and only those
- * on screen are in the document; aria-rowcount and aria-rowindex give assistive technology the
- * number of all. On a narrow screen each row is a card.
+ * List that the hub sorts, filters and pages. Rows are read as the user scrolls, and only those on
+ * screen are in the document; aria-rowcount and aria-rowindex tell assistive technology the total.
+ * On a narrow screen each row is a card.
  */
 export const DataTable = <T,>(props: DataTableProps<T>) => {
   const { query, label, empty, onScrollCapture } = props;
@@ -39,7 +39,7 @@ export const DataTable = <T,>(props: DataTableProps<T>) => {
   return (
     <QueryView query={query} what={`the ${label.toLowerCase()}`} lines={8}>
       {(data) => (
-        // What fits the filters of before is no answer to those of now.
+        // These rows match the previous filters, not the current ones.
         <div
           aria-busy={query.isPlaceholderData}
           className={query.isPlaceholderData ? 'fso-outdated' : ''}
@@ -52,7 +52,10 @@ export const DataTable = <T,>(props: DataTableProps<T>) => {
   );
 };
 
-/** A search looks at a limited number of rows at a time. */
+/**
+ * Text for a list without rows. A search examines a limited number of rows at a time, so more may
+ * follow.
+ */
 const NoRows = <T,>({ query, empty }: Pick<DataTableProps<T>, 'query' | 'empty'>) =>
   query.hasNextPage ? (
     <p className="fso-muted">
@@ -69,7 +72,7 @@ const Rows = <T,>(props: DataTableProps<T> & { readonly data: InfiniteData<Page<
   const { label, noun, query, columns, rowKey, data, sort, onSort } = props;
   const rows = useMemo(() => rowsOf(data), [data]);
   const total = Math.max(data.pages.at(-1)?.total ?? 0, rows.length);
-  // After a failure only the reader's button tries again.
+  // After a failure, only the button tries again.
   const mayRead = query.hasNextPage && !query.isFetchingNextPage && !query.isFetchNextPageError;
   return (
     <>
@@ -120,20 +123,20 @@ interface SearchableTableProps<T> {
   readonly table: Omit<DataTableProps<T>, 'onSort' | 'empty'>;
   /** Search parameters of the page. */
   readonly values: Values;
-  /** Shown where there are no rows and nothing is filtered. */
+  /** Shown if there are no rows and no filter is set. */
   readonly none: ReactNode;
-  /** Title where no row matches, e.g. `No policies match`. */
+  /** Title if no row matches, e.g. `No policies match`. */
   readonly noMatch: string;
-  /** Content between toolbar and table. */
+  /** Content between the toolbar and the table. */
   readonly children?: ReactNode;
-  /** Row that is shown in full beside the list; null: none is open. Absent: none can be opened. */
+  /**
+   * Row that is shown in full beside the list; null if none is open. Absent if rows cannot be
+   * opened.
+   */
   readonly detail?: DetailDrawerProps['detail'] | null;
 }
 
-/**
- * A list with its toolbar; what is searched for, filtered and sorted by stands in the URL of the
- * page.
- */
+/** List with its toolbar. Search text, filters and sort are kept in the URL of the page. */
 export const SearchableTable = <T,>({ toolbar, table, values, none, noMatch, children, detail }: SearchableTableProps<T>) => {
   const change = useSearchChange();
   const names = [...namesOf(toolbar.filters ?? []), ...(toolbar.besides ?? [])];
@@ -157,14 +160,14 @@ export const SearchableTable = <T,>({ toolbar, table, values, none, noMatch, chi
 interface LocalTableProps<T> {
   readonly toolbar: Omit<SearchToolbarProps, 'values' | 'onChange'>;
   readonly table: Omit<VirtualTableProps<T>, 'onSort'>;
-  /** Number of the rows, also of those that the filters leave out. */
+  /** Number of the rows, including those that the filters exclude. */
   readonly note: string;
   readonly values: Values;
-  /** Title where no row matches, e.g. `No cluster matches`. */
+  /** Title if no row matches, e.g. `No cluster matches`. */
   readonly noMatch: string;
 }
 
-/** A list that is here as a whole, with its toolbar. */
+/** List whose rows are all in the browser, with its toolbar. */
 export const LocalTable = <T,>({ toolbar, table, note, values, noMatch }: LocalTableProps<T>) => {
   const change = useSearchChange();
   return (

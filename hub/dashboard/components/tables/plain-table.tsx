@@ -3,9 +3,9 @@ import type { Column } from './virtual-table.tsx';
 
 interface PlainColumn<T> extends Pick<Column<T>, 'title' | 'cell' | 'width'> {
   readonly className?: string;
-  /** Whether it names its row. */
+  /** Whether the column names its row. */
   readonly isName?: boolean;
-  /** Whether only a screen reader is told the title. */
+  /** Whether only screen readers get the title. */
   readonly isUntitled?: boolean;
 }
 
@@ -18,7 +18,7 @@ export interface PlainTableProps<T> extends Pick<TableProps, 'borders' | 'classN
   readonly rowProps?: (row: T) => Omit<TrProps, 'ref'>;
 }
 
-/** A few rows, all of them in the document; each is a card on a narrow screen. */
+/** Table of a few rows, all of them in the document. Each is a card on a narrow screen. */
 export const PlainTable = <T,>({ label, rows, columns, rowKey, rowProps, ...look }: PlainTableProps<T>) => (
   <Table aria-label={label} variant="compact" gridBreakPoint="grid-md" {...look}>
     <Thead>

@@ -4,15 +4,15 @@ import { memo, type ReactNode, useEffect, useRef } from 'react';
 import { sortOf } from '../../lib/filters.ts';
 
 const ROW_PX = 53;
-/** Rows drawn above and below what is seen. */
+/** Rows drawn above and below the visible ones. */
 const OVERSCAN = 10;
 
 export interface Column<T> {
   readonly title: string;
   readonly cell: (row: T) => ReactNode;
-  /** Name of the API's sort key; absent: the hub does not sort by it. */
+  /** Sort key of the API; absent if the hub does not sort by this column. */
   readonly sort?: string;
-  /** Per cent of the table's width; those without share what is left. */
+  /** Per cent of the table's width. Columns without a width share the rest. */
   readonly width?: 10 | 15 | 20 | 25 | 30 | 35 | 40 | 45 | 50;
 }
 
@@ -20,11 +20,11 @@ export interface VirtualTableProps<T> {
   /** Accessible name, e.g. `Clusters`. */
   readonly label: string;
   readonly rows: readonly T[];
-  /** Number of all rows, where not all of them are here; default: as many as here. */
+  /** Total number of rows, if not all are here; default: the number of `rows`. */
   readonly total?: number;
   readonly columns: readonly Column<T>[];
   readonly rowKey: (row: T) => string;
-  /** Key of a column, with `-` before it for descending: how the rows are sorted. */
+  /** Key of the column that the rows are sorted by, with `-` before it for descending order. */
   readonly sort?: string | undefined;
   readonly onSort?: ((sort: string) => void) | undefined;
   /** Called while the last rows are in view. */
@@ -32,8 +32,8 @@ export interface VirtualTableProps<T> {
 }
 
 /**
- * Rows that are here, of which only those on screen are in the document; each is a card on a narrow
- * screen.
+ * Table whose rows are all in memory. Only those on screen are in the document. Each is a card on a
+ * narrow screen.
  */
 export const VirtualTable = <T,>(props: VirtualTableProps<T>) => {
   const { label, rows, total = rows.length, columns, rowKey, sort, onSort, onNearEnd } = props;
@@ -53,7 +53,7 @@ export const VirtualTable = <T,>(props: VirtualTableProps<T>) => {
   const before = items[0]?.start ?? 0;
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must scroll by keyboard, too.
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable area must be scrollable by keyboard.
     <section className="fso-table" ref={scroller} tabIndex={0} aria-label={label}>
       <Table aria-label={label} aria-rowcount={total + 1} variant="compact" isStickyHeader gridBreakPoint="grid-md">
         <Thead>
@@ -102,10 +102,10 @@ const PlainRow = <T,>({ index, row, columns, measure }: RowProps<T>) =>
     </Tr>
   );
 
-/** The table renders for each frame of a scroll; rows that stay do not. */
+/** Memoized row. The table renders for each frame of a scroll. */
 const Row = memo(PlainRow) as typeof PlainRow;
 
-/** Keeps the place of the rows that are not drawn. */
+/** Keeps the space of the rows that are not drawn. */
 const Gap = ({ height, columns }: { readonly height: number; readonly columns: number }) =>
   height <= 0 ? null : (
     <Tr aria-hidden className="fso-gap">

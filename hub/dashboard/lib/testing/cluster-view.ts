@@ -5,7 +5,7 @@ export const after = (hours: number): string => new Date(NOW + hours * 3_600_000
 
 const REVISION = 'a1'.repeat(20);
 
-/** A healthy cluster. */
+/** View of a healthy cluster. */
 export const clusterView = (change: Partial<ClusterView> = {}): ClusterView => ({
   name: 'eu',
   provider: null,

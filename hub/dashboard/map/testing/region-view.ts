@@ -19,7 +19,7 @@ const locate = (region: string): { readonly provider: string | null; readonly pl
   return { provider, place: { country, place, coordinates: [latitude, longitude], partition: provider, operator: null } };
 };
 
-/** A region as the hub lists it; it is known where a few of the public clouds are. */
+/** Creates the view of a region. Only the places of a few public cloud regions are known. */
 export const regionView = (region: string, change: Partial<RegionView> = {}): RegionView => ({
   region,
   ...locate(region),

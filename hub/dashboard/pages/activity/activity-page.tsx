@@ -13,7 +13,9 @@ import { RelativeTime } from '../../components/text.tsx';
 import { formatChanges, formatNumber } from '../../lib/format.ts';
 import { formatDuration } from '../../lib/time.ts';
 
-/** Share of the clusters in which the commit is proven, and the number of those that refused it. */
+/**
+ * Share of the clusters in which the commit is proven, and the number of clusters that refused it.
+ */
 const ProvenBar = ({ clusters: { proven, total, refused } }: Pick<CommitSummary, 'clusters'>) =>
   total === 0 ? (
     <span className="fso-muted">no cluster</span>

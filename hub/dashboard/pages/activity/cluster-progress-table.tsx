@@ -42,7 +42,7 @@ const LOOKS: Readonly<Record<Position, Omit<Look, 'text'>>> = {
   proven: { icon: CheckCircleIcon, color: 'green', title: 'Both locks have proven every policy' },
 };
 
-/** Step at which a cluster waits, or its end. */
+/** Label of the step that a cluster waits at, or of its final state. */
 const PositionLabel = ({ place }: { readonly place: Position }) => <StateLabel look={{ text: POSITION_WORDS[place], ...LOOKS[place] }} />;
 
 const STAGES: readonly Stage[] = ['offered', 'accepted', 'written', 'proven'];
@@ -59,7 +59,7 @@ const Took = ({ ms }: { readonly ms: number | null }) =>
 
 const restMs = ({ legs, totalMs }: ClusterProgress): number => (totalMs ?? 0) - STAGES.reduce((sum, leg) => sum + (legs[leg] ?? 0), 0);
 
-/** The legs one after the other, as long as they took; the slowest cluster fills it. */
+/** Durations of the legs in sequence, on a bar that the slowest cluster fills. */
 const Total = ({ way, slowestMs }: { readonly way: ClusterProgress; readonly slowestMs: number }) => (
   <>
     <Took ms={way.totalMs} />
@@ -84,7 +84,7 @@ const stageColumn = (title: string, leg: Stage): Column<ClusterProgress> => ({
   cell: ({ legs }) => <Took ms={legs[leg]} />,
 });
 
-/** @param ways all that the bars are compared with */
+/** @param ways clusters that the bars are compared with */
 const progressColumns = (ways: readonly ClusterProgress[]): readonly Column<ClusterProgress>[] => {
   const slowestMs = Math.max(1, ...ways.map(({ totalMs }) => totalMs ?? 0));
   return [
@@ -100,7 +100,7 @@ const progressColumns = (ways: readonly ClusterProgress[]): readonly Column<Clus
 
 const route = getRouteApi('/shell/activity/$revision');
 
-/** Slowest first: those that are not through before all others. */
+/** Slowest first. Clusters that are not done come before all others. */
 const SLOWEST = '-total';
 
 const filterOf = (ways: readonly ClusterProgress[]): Filter => ({
@@ -109,7 +109,7 @@ const filterOf = (ways: readonly ClusterProgress[]): Filter => ({
   options: countPositions(ways).map((at) => ({ value: at.place, text: `${POSITION_WORDS[at.place]} (${formatNumber(at.count)})` })),
 });
 
-/** The progress of each cluster, and the time of each stage. */
+/** Progress of each cluster, with the time of each stage. */
 export const ClusterProgressTable = ({ activity }: { readonly activity: CommitActivity }) => {
   const { q, at, sort = SLOWEST } = route.useSearch();
   const ways = useMemo(() => activity.clusterSteps.map((steps) => measureProgress(steps, activity.noticed)), [activity]);

@@ -1,10 +1,10 @@
 import type { ClusterSteps } from '@fso/shared/api';
 
-/** The progress of a commit in one cluster. Pure. */
+/** Progress of a commit in one cluster. Pure. */
 
-/** Positions of a cluster: the step that it waits at, or its end. */
+/** Positions of a cluster: the step that it waits at, or its final state. */
 const POSITIONS = ['refused', 'offer', 'accept', 'write', 'prove', 'proven'] as const;
-/** Step that a cluster waits at, or its end. */
+/** Step that a cluster waits at, or its final state. */
 export type Position = (typeof POSITIONS)[number];
 
 const positionOf = ({ offered, accepted, written, proven, refused }: ClusterSteps): Position => {
@@ -16,21 +16,21 @@ const positionOf = ({ offered, accepted, written, proven, refused }: ClusterStep
 };
 
 const STAGES = ['offered', 'accepted', 'written', 'proven'] as const;
-/** Step of a commit that a cluster has behind it. */
+/** Step of a commit that a cluster has completed. */
 export type Stage = (typeof STAGES)[number];
 
-/** Way of a commit in one cluster, as durations. */
+/** Progress of a commit in one cluster, as durations. */
 export interface ClusterProgress {
   readonly cluster: string;
   readonly place: Position;
-  /** Durations of the legs in ms; null: not reached yet, or its beginning is not known. */
+  /** Durations of the legs in ms; null if not reached yet, or if the start is unknown. */
   readonly legs: Readonly<Record<Stage, number | null>>;
-  /** ms from when the commit was noticed to the last step that was reached; null: none was. */
+  /** Milliseconds from the notice of the commit to the last step reached; null if none was. */
   readonly totalMs: number | null;
   readonly refused: ClusterSteps['refused'];
 }
 
-/** @param noticed RFC 3339: when the commit was */
+/** @param noticed time at which the hub noticed the commit, RFC 3339 */
 export const measureProgress = (steps: ClusterSteps, noticed: string): ClusterProgress => {
   const start = Date.parse(noticed);
   let before = start;
@@ -49,7 +49,7 @@ export const measureProgress = (steps: ClusterSteps, noticed: string): ClusterPr
 
 type Key = (way: ClusterProgress) => number | string;
 
-/** A stage that is not reached sorts as the slowest. */
+/** Sort value of a stage that is not reached: the slowest. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 const byStage =
   (leg: Stage): Key =>
@@ -63,14 +63,14 @@ const KEYS: Readonly<Record<string, Key>> = {
   accepted: byStage('accepted'),
   written: byStage('written'),
   proven: byStage('proven'),
-  // Those that are not through stand before the slowest of those that are.
+  // Clusters that are not done come before the slowest of the others.
   total: ({ place, totalMs }) => (place === 'proven' ? (totalMs ?? NEVER) : NEVER - POSITIONS.indexOf(place)),
 };
 
 const compare = (a: number | string, b: number | string): number =>
   typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b));
 
-/** @param sort a key, with `-` before it for descending; within equal values by name */
+/** @param sort a key, with `-` before it for descending order; equal values are sorted by name */
 export const sortProgress = (ways: readonly ClusterProgress[], sort: string): ClusterProgress[] => {
   const key = KEYS[sort.replace(/^-/, '')] ?? KEYS['total'];
   const sign = sort.startsWith('-') ? -1 : 1;

@@ -21,7 +21,7 @@ const SuccessorLink = ({ successor }: { readonly successor: CommitSummary | unde
     </Link>
   );
 
-/** The newer commit that came into force, where it is among those that the list begins with. */
+/** Newer commit that came into force, if it is on the first pages of the list. */
 const Successor = ({ revision }: { readonly revision: string }) => {
   const select = (list: InfiniteData<Page<CommitSummary>>) => findSuccessor(rowsOf(list), revision);
   const query = useInfiniteQuery({ ...commitsQuery, select });
@@ -83,7 +83,7 @@ const Signature = ({ verification, commit }: Pick<CommitActivity, 'verification'
 
 /** Link to the rollout of a commit that goes out in waves. */
 const InWaves = ({ revision }: { readonly revision: string }) => {
-  // The rollout is of the whole fleet.
+  // The rollout concerns the whole fleet.
   const { data } = useQuery({ ...rolloutQuery, enabled: useScope() === undefined });
   if (data === undefined || data.waves.length === 0 || data.revision !== revision) return null;
   const where = data.halted === null ? data.state.toLowerCase() : `halted in wave ${data.halted.wave}`;
@@ -94,7 +94,7 @@ const InWaves = ({ revision }: { readonly revision: string }) => {
   );
 };
 
-/** The outcome of a commit, and its signer. */
+/** Outcome of a commit, and its signer. */
 export const CommitOutcome = ({ activity }: { readonly activity: CommitActivity }) => (
   <>
     <StackItem>

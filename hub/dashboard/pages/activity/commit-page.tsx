@@ -20,7 +20,7 @@ interface PolicyNamesProps {
   readonly title: string;
   readonly names: readonly string[];
   readonly total: number;
-  /** Removed ones have no page. */
+  /** Whether the policy has a page. Removed ones have none. */
   readonly isLinked: boolean;
 }
 
@@ -52,7 +52,7 @@ const PolicyNames = ({ title, names, total, isLinked }: PolicyNamesProps) =>
     </LabelGroup>
   );
 
-/** The policies that a commit changed. */
+/** Policies that a commit changed. */
 const PolicyChangesCard = ({ activity: { changes, policies } }: { readonly activity: CommitActivity }) => {
   const count = policies.added + policies.changed + policies.removed;
   if (count === 0) return <p className="fso-muted">This commit changes no policy.</p>;

@@ -29,8 +29,8 @@ const wordOf = ({ state, clusters }: Step): string =>
   state === 'waiting' && clusters !== null && clusters.done > 0 ? 'Incomplete' : LOOKS[state].word;
 
 /**
- * Time of the step, and its distance to the one before. For steps in clusters: of the last one,
- * beside the first.
+ * Time of the step, and the time since the step before. For steps in clusters, the time of the last
+ * cluster beside that of the first.
  */
 const Times = ({ step: { atMs, sinceMs, clusters } }: { readonly step: Step }) =>
   atMs === null ? null : (
@@ -70,7 +70,7 @@ const StepItem = ({ step }: { readonly step: Step }) => {
   );
 };
 
-/** The nine steps of one commit, with the time of each since the hub noticed it. */
+/** Timeline of the nine steps of a commit, with times relative to when the hub noticed it. */
 export const StepTimeline = ({ activity }: { readonly activity: CommitActivity }) => (
   <section className="fso-way" aria-labelledby="way-title">
     <Title headingLevel="h2" size="md" id="way-title">

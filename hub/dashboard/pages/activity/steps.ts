@@ -1,8 +1,8 @@
 import type { CommitActivity, CommitSummary } from '@fso/shared/api';
 
-/** The progress of a commit through the nine steps. Pure. */
+/** Progress of a commit through the nine steps. Pure. */
 
-/** State of one of the nine steps; `unwatched`: nothing records it. */
+/** State of one of the nine steps. `unwatched` means that nothing records it. */
 export type StepState = 'done' | 'current' | 'waiting' | 'failed' | 'unwatched';
 
 /** Step of a commit, as its page shows it. */
@@ -13,13 +13,13 @@ export interface Step {
   /** Describes the step. */
   readonly what: string;
   /**
-   * ms after the commit was noticed; null: not yet, or not watched. Of steps in clusters: when the
-   * last of them was so far.
+   * Milliseconds since the commit was noticed; null if not reached or not watched. For steps in
+   * clusters, the time of the last cluster so far.
    */
   readonly atMs: number | null;
   /**
-   * ms after all steps before were done; 0 where they went on meanwhile; null: not known, or the
-   * first step.
+   * Milliseconds since all previous steps were done; 0 if they were still running. Null if unknown,
+   * or for the first step.
    */
   readonly sinceMs: number | null;
   /** Counts of clusters, for steps that happen in clusters. */
@@ -33,7 +33,7 @@ interface Raw {
   readonly what: string;
   readonly atMs: number | null;
   readonly clusters: Step['clusters'];
-  /** Whether nothing more is to come here. */
+  /** Whether the step is complete. */
   readonly isDone: boolean;
 }
 
@@ -50,7 +50,7 @@ const timesOf = (activity: CommitActivity, step: ClusterStep): number[] =>
 const clusterStep = (activity: CommitActivity, name: string, { step, what }: { step: ClusterStep; what: string }): Raw => {
   const times = timesOf(activity, step);
   const total = activity.clusterSteps.length;
-  // Clusters that are not connected keep no commit from being enforced.
+  // A disconnected cluster does not keep a commit from being enforced.
   const isDone = times.length > 0 && (times.length === total || activity.state === 'enforced');
   const clusters = { done: times.length, total, firstMs: times.length === 0 ? null : Math.min(...times) };
   return { name, what, atMs: times.length === 0 ? null : Math.max(...times), clusters, isDone };
@@ -71,14 +71,17 @@ const rawSteps = (activity: CommitActivity): Raw[] => {
   ];
 };
 
-/** A commit that was in force when the record began has no times of the hub. */
+/**
+ * Whether a step was not recorded: the hub has no times for a commit that was in force when the
+ * record began.
+ */
 const isUnwatched = ({ clusters, name, isDone }: Raw, { hub }: CommitActivity): boolean =>
   !isDone && clusters === null && name !== 'Serve' && hub.noticed === null;
 
 const hasFailed = ({ name }: Raw, { state, clusters }: CommitActivity): boolean =>
   state === 'rejected' ? name === 'Source' : name === 'Intake' && clusters.refused > 0;
 
-/** @param isReached whether the commit is known to have passed the previous step */
+/** @param isReached whether the commit has passed the previous step */
 const stateOf = (raw: Raw, isReached: boolean, activity: CommitActivity): StepState => {
   if (hasFailed(raw, activity)) return 'failed';
   if (raw.isDone) return 'done';
@@ -86,7 +89,7 @@ const stateOf = (raw: Raw, isReached: boolean, activity: CommitActivity): StepSt
   return activity.state === 'inProgress' && (isReached || raw.atMs !== null) ? 'current' : 'waiting';
 };
 
-/** ms after everything before was done. */
+/** Returns the milliseconds since all previous steps were done. */
 const sinceBefore = (raws: readonly Raw[], index: number): number | null => {
   const atMs = raws[index]?.atMs ?? null;
   const before = Math.max(0, ...raws.slice(0, index).flatMap((raw) => raw.atMs ?? []));
@@ -106,10 +109,10 @@ export const stepsOf = (activity: CommitActivity): Step[] => {
 };
 
 /**
- * The commit that came into force after another one.
+ * Finds the commit that came into force after another one.
  *
  * @param commits newest first
- * @returns undefined where it is not among them
+ * @returns undefined if it is not among them
  */
 export const findSuccessor = (commits: readonly CommitSummary[], revision: string): CommitSummary | undefined => {
   const at = commits.findIndex(({ commit }) => commit.revision === revision);

@@ -16,7 +16,7 @@ import { AlertStateLabel } from './alert-labels.tsx';
 import { READ_MS } from './alerts-frame.tsx';
 import { undelivered } from './receiver-state.ts';
 
-/** The alert of this fingerprint, whatever the list beside it shows. */
+/** Alert with a fingerprint, also if the list beside it does not contain it. */
 export const AlertDetail = ({ fingerprint }: { readonly fingerprint: string }) => (
   <QueryView query={useInfiniteQuery({ ...alertsQuery({ fingerprint }), refetchInterval: READ_MS })} what="the alert">
     {(data) => {
@@ -88,7 +88,7 @@ const AlertFacts = ({ alert }: { readonly alert: AlertView }) => {
   );
 };
 
-/** The silences that match the alert now. */
+/** Silences that match the alert now. */
 const Silenced = ({ by }: { readonly by: readonly string[] }) => {
   const { data } = useQuery({ ...silencesQuery, enabled: by.length > 0 });
   if (by.length === 0) return null;
@@ -124,7 +124,7 @@ const NOBODY: Readonly<Record<AlertView['state'], string>> = {
   resolved: 'Nobody.',
 };
 
-/** Receivers that were notified, and those that are failing: one of them may lack this alert. */
+/** Receivers that were notified, and failing ones, which may have missed this alert. */
 const Notified = ({ alert: { notified, state } }: { readonly alert: AlertView }) => {
   const { data } = useQuery({ ...receiversQuery, enabled: useScope() === undefined });
   const failing = undelivered(data?.items ?? []);

@@ -11,10 +11,10 @@ const PAGES = [
   { to: '/alerts/receivers', text: 'Receivers' },
 ] as const;
 
-/** Receivers are the whole hub's. */
+/** Pages for users with a scope. Receivers belong to the whole hub. */
 const SCOPED_PAGES = PAGES.filter(({ to }) => to !== '/alerts/receivers');
 
-/** Notifications, and silences that begin or end, send no event: only another read shows them. */
+/** Interval of reads: no event announces notifications, or that a silence begins or ends. */
 export const READ_MS = 15_000;
 
 export const AlertsFrame = (page: Omit<ComponentProps<typeof Page>, 'title'>) => (
@@ -28,7 +28,7 @@ const EXAMPLE = `receivers:
 route:
   receiver: on-call`;
 
-/** A hub without an alerts file: how to get one. */
+/** Instructions for a hub without an alerts file. */
 export const NoReceivers = () => (
   <EmptyState titleText="Nobody is notified of alerts" headingLevel="h2" variant="sm" icon={BellSlashIcon}>
     <EmptyStateBody>

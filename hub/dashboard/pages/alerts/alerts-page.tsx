@@ -20,7 +20,7 @@ import { AlertsFrame, READ_MS } from './alerts-frame.tsx';
 
 const route = getRouteApi('/shell/alerts');
 
-/** Suggestions while a filter is typed, from the rows that were read. */
+/** Creates the filters, with suggestions from the rows that were read. */
 const filtersFor = (rows: readonly AlertView[]): readonly Filter[] => {
   const among = (label: keyof AlertView['labels']): readonly string[] => suggestionsOf(rows.flatMap(({ labels }) => labels[label] ?? []));
   return [
@@ -37,7 +37,7 @@ const MAX_RECEIVERS = 2;
 
 interface NotifiedProps {
   readonly notified: AlertView['notified'];
-  /** Whether a receiver will be notified yet. */
+  /** Whether the notification of a receiver is still due. */
   readonly isDue: boolean;
 }
 
@@ -114,7 +114,7 @@ const columnsFor = ({ hasReceivers, onOpen }: ColumnContext): readonly Column<Al
   },
 ];
 
-/** A list of which more was read is left to the reader. */
+/** Most pages of a list that are polled. A longer list is refreshed by the user. */
 const POLLED_PAGES = 1;
 
 const NobodyNotified = () => (
@@ -123,7 +123,7 @@ const NobodyNotified = () => (
   </Alert>
 );
 
-/** Initial matchers of a silence from this page: those of the filters. */
+/** Initial matchers of a silence, from the filters of the page. */
 const matchersFor = (filters: Values): readonly MatcherDraft[] => {
   const matchers = MATCHED_LABELS.flatMap((label) => {
     const value = filters[label];
@@ -139,7 +139,7 @@ export const AlertsPage = () => {
     ...alertsQuery(search),
     refetchInterval: ({ state }) => (state.data !== undefined && state.data.pages.length > POLLED_PAGES ? false : READ_MS),
   });
-  // Until they are read, nothing says that there is none.
+  // Unknown receivers do not count as missing.
   const hasReceivers = useQuery({ ...receiversQuery, enabled: useScope() === undefined }).data?.items.length !== 0;
   const change = useSearchChange();
   const rows = rowsOf(query.data);

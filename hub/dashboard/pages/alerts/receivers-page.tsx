@@ -41,7 +41,7 @@ const DELIVERIES: Readonly<Record<Delivery, Look>> = {
   },
 };
 
-/** Sends a test, and shows what the receiver answered. */
+/** Sends a test notification, and shows the response of the receiver. */
 const Test = ({ receiver }: { readonly receiver: string }) => {
   const test = useMutation({ mutationFn: () => testReceiver(receiver) });
   return (

@@ -18,8 +18,8 @@ const INTACT: Look = { text: 'Intact according to the hub', icon: CheckCircleIco
 const BROKEN: Look = { text: 'Changed', icon: ExclamationCircleIcon, color: 'red' };
 
 /**
- * State of the chain; nothing until the verification is read, as an unknown chain is neither intact
- * nor broken.
+ * State of the hash chain. Renders nothing until the verification is read, since an unknown chain
+ * is neither intact nor broken.
  */
 const ChainLabel = () => {
   const { data } = useQuery(auditVerificationQuery);
@@ -31,7 +31,10 @@ const ChainLabel = () => {
   );
 };
 
-/** The audit log is of the whole hub: who sees a part of the fleet is led to the events alone. */
+/**
+ * Frame of the audit pages. The audit log concerns the whole hub: users with a scope get only the
+ * events.
+ */
 export const AuditFrame = (page: Omit<ComponentProps<typeof Page>, 'title'>) =>
   useScope() === undefined ? (
     <Page title="Audit log" labels={<ChainLabel />} parts={['Audit pages', PAGES]} {...page} />

@@ -1,7 +1,7 @@
 import type { AuditEntry } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/decode/portable';
 
-/** The hash chain of the hub's audit log, computed in this browser (`AuditEntry.hash`). */
+/** Verification of the hub's audit log in the browser, by its hash chain (`AuditEntry.hash`). */
 
 const sha256 = async (text: string): Promise<string> => {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
@@ -14,16 +14,16 @@ const hashOf = async ({ previous, hash: _hash, ...content }: AuditEntry): Promis
 /** Result of a check of entries in the browser. */
 export interface ChainCheck {
   readonly entries: number;
-  /** Neighbours in the log that were both here, so that the link between them was compared too. */
+  /** Number of pairs of successive entries whose link was compared. */
   readonly links: number;
-  /** Numbers of the entries that do not match their hash, or do not follow the one before. */
+  /** Sequence numbers of entries that do not match their hash or their predecessor. */
   readonly broken: readonly number[];
 }
 
-/** Browsers compute hashes only for pages that came by HTTPS or from this machine. */
+/** Whether the browser can compute hashes: only on pages over HTTPS or from this machine. */
 export const canCheck = (): boolean => globalThis.isSecureContext;
 
-/** Checks entries by their own hashes, and each that directly follows another by it. */
+/** Checks the hash of each entry, and its link to the entry before if that is present. */
 export const checkEntries = async (entries: readonly AuditEntry[]): Promise<ChainCheck> => {
   const hashes = new Map(entries.map(({ sequence, hash }) => [sequence, hash]));
   const linked = entries.filter(({ sequence }) => hashes.has(sequence - 1));

@@ -65,7 +65,7 @@ const entryQuery = (sequence: string) =>
     queryFn: ({ signal }) => getJson<AuditEntry>(`/api/v1/audit/entries/${sequence}`, {}, signal),
   });
 
-/** The entry of this number, whatever the list beside it shows. */
+/** Entry with a number, also if the list beside it does not contain it. */
 const OpenedEntry = ({ sequence }: { readonly sequence: string }) => (
   <QueryView query={useQuery(entryQuery(sequence))} what="the entry">
     {(entry) => <EntryDetail entry={entry} />}
@@ -77,7 +77,7 @@ const resultText = ({ entries, links, broken }: ChainCheck): string =>
     ? `${formatNumber(entries)} entries have the expected hash, ${formatNumber(links)} follow the previous entry`
     : `Hash mismatch: ${listText(broken.map(String))}`;
 
-/** Computes the hashes of the entries that are here, in this browser. */
+/** Verifies the hashes of the loaded entries in this browser. */
 const HashCheck = ({ entries }: { readonly entries: readonly AuditEntry[] }) => {
   const check = useMutation({ mutationFn: checkEntries, networkMode: 'always' });
   if (!canCheck()) return <span className="fso-muted">Open the dashboard over HTTPS to check hashes here.</span>;
@@ -99,7 +99,7 @@ const HashCheck = ({ entries }: { readonly entries: readonly AuditEntry[] }) => 
 
 const route = getRouteApi('/shell/audit');
 
-/** Suggested actions; others can be typed. */
+/** Suggested actions. Others can be typed. */
 const ACTIONS = [
   'revision.accept',
   'revision.reject',
@@ -114,7 +114,7 @@ const ACTIONS = [
   'audit.key.changed',
 ];
 
-/** Commits are shown short, with their way through the fleet. */
+/** Pattern of commit ids, which are shown short with a link to their progress. */
 const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 
 const filtersFor = (rows: readonly AuditEntry[]): readonly Filter[] => [

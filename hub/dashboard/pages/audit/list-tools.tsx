@@ -13,7 +13,7 @@ interface ExportsProps {
   readonly params: Readonly<Record<string, string | undefined>>;
 }
 
-/** Exports of all rows that the filters select, not only of those shown. */
+/** Links to exports of all rows that match the filters, including those not shown. */
 export const Exports = ({ path, params }: ExportsProps) => (
   <div className="fso-exports">
     {(['jsonl', 'csv'] as const).map((format) => (
@@ -39,7 +39,7 @@ interface NewRowsButtonProps {
   readonly onShow: () => void;
 }
 
-/** Shows the rows that arrived while the reader was further down. */
+/** Button that shows the rows that arrived while the user was further down. */
 export const NewRowsButton = ({ held, noun, onShow }: NewRowsButtonProps) => (
   <div role="status" className="fso-held">
     {held === 0 ? null : (
@@ -65,7 +65,7 @@ interface PeriodFilterProps {
 
 const EXACT = 'exact';
 
-/** Filter by time: a span up to now, or exact times in the time zone of the browser. */
+/** Filter by time: a span until now, or exact times in the time zone of the browser. */
 export const PeriodFilter = ({ period, onChange }: PeriodFilterProps) => {
   const { span, since, until } = period;
   const [wasChosen, setChosen] = useState(false);
@@ -99,7 +99,7 @@ interface MomentProps {
   readonly onChange: (time: string | undefined) => void;
 }
 
-/** Keeps the typed text until the field loses focus; then the URL follows. */
+/** Time field. The URL follows when the field loses focus. */
 const Moment = ({ label, time, onChange }: MomentProps) => {
   const [typed, setTyped] = useState<string | null>(null);
   const leave = (): void => {
@@ -125,8 +125,8 @@ const Moment = ({ label, time, onChange }: MomentProps) => {
 };
 
 /**
- * Bounds of a period, fixed when it was chosen: a start that moved with the clock would reload the
- * list each time.
+ * Returns the bounds of a period, fixed when it was chosen. A start that moved with the clock would
+ * reload the list continuously.
  */
 export const useBounds = ({ span, since, until }: Period): Pick<Period, 'since' | 'until'> =>
   useMemo(() => boundsOf({ span, since, until }, Date.now()), [span, since, until]);

@@ -1,4 +1,4 @@
-/** Spans of time that can be chosen, up to now. */
+/** Time spans until now that can be chosen. */
 export const SPANS = ['1h', '24h', '7d', '30d'] as const;
 type Span = (typeof SPANS)[number];
 
@@ -21,10 +21,12 @@ export interface Period {
 }
 
 /**
- * Bounds of a period for the API; a span wins over exact times. @param now milliseconds since 1970
+ * Returns the bounds of a period for the API. A span takes precedence over exact times.
+ *
+ * @param now milliseconds since 1970
  */
 export const boundsOf = ({ span, since, until }: Period, now: number): Pick<Period, 'since' | 'until'> =>
   span === undefined ? { since, until } : { since: new Date(now - HOURS[span] * HOUR_MS).toISOString() };
 
-/** Its search parameters. */
+/** Search parameters of a period. */
 export const PERIOD: readonly string[] = ['span', 'since', 'until'];

@@ -4,20 +4,21 @@ import { type UIEvent, useState } from 'react';
 import { keys } from '../../api/keys.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
 
-/** A list, newest first, that does not move while it is read. */
+/** List, newest first, that does not move while the user reads it. */
 
 interface Merged<T> {
   readonly rows: readonly T[];
   /** Number of newer rows that are not shown yet. */
   readonly held: number;
   /**
-   * Whether rows may be missing between the newest and the list, so that it has to be read again.
+   * Whether rows may be missing between the newest ones and the list, which must then be read
+   * again.
    */
   readonly hasGap: boolean;
 }
 
 interface MergeInput<T> {
-  /** First page as it is now, and whether it is full. */
+  /** Current first page. */
   readonly newest: readonly T[];
   readonly isFull: boolean;
   /** Rows read before. */
@@ -28,7 +29,7 @@ interface MergeInput<T> {
   readonly upTo: number;
 }
 
-/** Puts the newest page before the rows that were read; new rows wait until they are asked for. */
+/** Puts the newest page before the rows that were read. Rows newer than `upTo` are held back. */
 export const mergeNewest = <T>({ newest, isFull, list, idOf, upTo }: MergeInput<T>): Merged<T> => {
   const [first] = list;
   const top = first === undefined ? 0 : idOf(first);
@@ -40,7 +41,7 @@ export const mergeNewest = <T>({ newest, isFull, list, idOf, upTo }: MergeInput<
 };
 
 const POLL_MS = 3000;
-/** Id above those of all rows. */
+/** Upper bound of all ids. */
 const ALL = Number.POSITIVE_INFINITY;
 
 interface GrowingListOptions<T> {
@@ -49,17 +50,18 @@ interface GrowingListOptions<T> {
   readonly readNewest: (signal: AbortSignal) => Promise<Page<T>>;
   readonly idOf: (row: T) => number;
   /**
-   * Whether the hub's total is that of this list. Under a filter it counts the whole log, so only
-   * the rows read are counted.
+   * Whether the hub's total counts this list. Under a filter it counts the whole log, so the rows
+   * that were read are counted instead.
    */
   readonly isCounted: boolean;
-  /** Whether the list is polled, as the hub does not announce all new rows. */
+  /** Whether to poll the list, because the hub does not announce all new rows. */
   readonly polls: boolean;
 }
 
 /**
- * A list, newest first, that grows at its top. At the top new rows appear by themselves; further
- * down they wait until the reader asks for them, so that no row moves under the pointer.
+ * List, newest first, that grows at its top. While the user is at the top, new rows appear by
+ * themselves. Further down they wait until the user asks for them, so that no row moves under the
+ * pointer.
  */
 export const useGrowingList = <T>({ list, readNewest, idOf, isCounted, polls }: GrowingListOptions<T>) => {
   const query = useInfiniteQuery({ ...list, queryKey: keys.growing.list(list.queryKey) });
@@ -69,7 +71,7 @@ export const useGrowingList = <T>({ list, readNewest, idOf, isCounted, polls }: 
     refetchInterval: polls ? POLL_MS : false,
     enabled: query.isSuccess,
   });
-  /** The newest row when the reader left the top; nothing newer is shown. */
+  /** Id of the newest row when the user left the top. Newer rows are held back. */
   const [upTo, setUpTo] = useState(ALL);
   const pages = query.data;
   const merged = mergeNewest({

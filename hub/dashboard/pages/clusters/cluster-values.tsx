@@ -27,7 +27,7 @@ export const Warning = ({ status = 'warning' }: Pick<IconComponentProps, 'status
   </Icon>
 );
 
-/** Expiry of an agent's certificate, with a warning where renewal is overdue. */
+/** Expiry of an agent's certificate, with a warning if renewal is overdue. */
 export const CertificateExpiry = ({ expires }: { readonly expires: string | null }) => {
   const word = CERTIFICATE_WORDS[certificateState(expires, useNow(60_000))];
   return (
@@ -46,7 +46,7 @@ const GATEKEEPER_WORDS = { Ready: 'ready', NotReady: 'not ready', Absent: 'not i
 
 interface GatekeeperTextProps {
   readonly gatekeeper: ClusterReport['gatekeeper'];
-  /** Whether only the version is shown where it is ready. */
+  /** Whether only the version is shown if Gatekeeper is ready. */
   readonly isShort?: boolean;
 }
 
@@ -70,7 +70,7 @@ export const GatekeeperText = ({ gatekeeper, isShort = false }: GatekeeperTextPr
   );
 };
 
-/** Worst first; phases that nothing is in are left out. */
+/** Counts of policies by phase, worst first. Phases without policies are left out. */
 export const PhaseCounts = ({ policies }: { readonly policies: ClusterView['policies'] }) => {
   const { total, failed, pending, active, expired } = policies;
   const rest = [

@@ -44,7 +44,8 @@ const Name = ({ cluster: { name, regions, clockSkewMs } }: { readonly cluster: C
 );
 
 /**
- * Connection of a cluster, without the age of a connected one: no event announces its heartbeats.
+ * Connection of a cluster. The age of a connected one is not shown, because no event announces
+ * heartbeats.
  */
 const Connection = ({ cluster: { connection, notObserved, lastSeen } }: { readonly cluster: ClusterView }) => (
   <>
@@ -135,8 +136,8 @@ const LINKED_FILTERS: readonly Filter[] = [
 ];
 
 /**
- * Regions where clusters are, their countries and providers; the region that is filtered by stays,
- * even where no cluster is there any more.
+ * Filters by region, country and provider of the clusters. The selected region stays even if no
+ * cluster is there any more.
  */
 const useRegionFilters = (chosen: string | undefined): readonly Filter[] => {
   const { data } = useQuery(regionsQuery);

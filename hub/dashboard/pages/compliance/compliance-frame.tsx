@@ -25,16 +25,19 @@ export const ComplianceFrame = (page: Omit<ComponentProps<typeof Page>, 'title'>
 interface GroupingsProps<G extends string> {
   /** Accessible name. */
   readonly label: string;
-  /** Text for the list itself. */
+  /** Text for the ungrouped list. */
   readonly all: string;
   readonly titles: Readonly<Record<G, string>>;
-  /** undefined: the list itself. */
+  /** Undefined for the ungrouped list. */
   readonly by: G | undefined;
-  /** Search parameter that has no meaning in another view, as a search has none. */
+  /**
+   * Search parameter that is cleared, together with the search, because it has no meaning in
+   * another view.
+   */
   readonly clears: 'open' | 'sort';
 }
 
-/** Chooses between a list and its groups. */
+/** Buttons to choose between a list and its groups. */
 export const Groupings = <G extends string>({ label, all, titles, by, clears }: GroupingsProps<G>) => {
   const navigate = useNavigate();
   const choose = (grouping: G | undefined): void =>
@@ -58,15 +61,15 @@ export const Groupings = <G extends string>({ label, all, titles, by, clears }: 
 interface OwnersFrameProps<G extends string> extends Pick<GroupingsProps<G>, 'titles' | 'by'> {
   readonly what: 'risks' | 'denials';
   readonly description: string;
-  /** Explanation of what is shown. */
+  /** Explanation of the page. */
   readonly about: string;
-  /** Reason why not all is known of a cluster whose agent is there. */
+  /** Reason why not everything is known of a connected cluster. */
   readonly unknown: string;
   readonly children: ReactNode;
 }
 
 /**
- * Page of findings about owners. Clusters of which not all is known never look like ones without
+ * Page of findings about owners. Incompletely known clusters must not look like clusters without
  * findings.
  */
 export const OwnersFrame = <G extends string>({ what, description, about, unknown, titles, by, children }: OwnersFrameProps<G>) => {
@@ -103,7 +106,7 @@ export const OwnersFrame = <G extends string>({ what, description, about, unknow
   );
 };
 
-/** State without reported violations, which is good only as far as clusters are connected. */
+/** Text for no reported violations, which is only certain for connected clusters. */
 export const NoViolations = () => {
   const { data: silent, isSuccess } = useQuery({
     ...statusQuery,

@@ -23,7 +23,7 @@ const filtersFor = (rows: readonly DenialView[]): readonly Filter[] => {
     { ...CLUSTER_FILTER, suggestions: among('cluster') },
     { ...NAMESPACE_FILTER, suggestions: among('namespace') },
     { name: 'kind', label: 'Kind', suggestions: among('kind') },
-    // Set by the groups of owners.
+    // Set by links from the groups of owners.
     { name: 'name', label: 'Owner', isLinked: true },
   ];
 };
@@ -57,7 +57,7 @@ const columnsOf = (connectionOf: ConnectionOfCluster): readonly Column<DenialVie
   { title: 'Line that mends it', width: 25, cell: ({ fix }) => <code>{fix}</code> },
 ];
 
-/** Owners whose pods were refused that agents name. */
+/** Owners whose pods were refused, as far as agents name them. */
 const DenialsList = () => {
   const { by: _by, ...search } = route.useSearch();
   const query = useInfiniteQuery(denialsQuery(search));
@@ -110,7 +110,7 @@ const groupColumnsOf = (by: DenialGrouping): readonly Column<DenialGroup>[] => [
     : []),
 ];
 
-/** Denials added up. */
+/** Denials by group. */
 const DenialGroups = ({ by }: { readonly by: DenialGrouping }) => {
   const { q, sort } = route.useSearch();
   const groupSort = ownSort(sort, ['count', 'owners', 'key'], '-count');

@@ -1,16 +1,17 @@
 import type { DenialGrouping, RiskGrouping, ViolationGrouping } from '@fso/shared/api';
 
 /**
- * Name in URLs for workloads without a region, as a URL drops a parameter without a value. No
- * region can have this name.
+ * Placeholder in URLs for workloads without a region, since a URL drops a parameter without a
+ * value. No region can have this name.
  */
 export const NO_REGION = '(none)';
 
 type GroupTarget = Readonly<Partial<Record<'policy' | 'cluster' | 'namespace' | 'kind' | 'name' | 'region', string>>>;
 
 /**
- * Filters of the list that show what a group counts; none where no filter does. @param key as the
- * API gives it
+ * Returns the filters of the list that show the content of a group; empty if no filter can.
+ *
+ * @param key key of the group in the API
  */
 export const targetOfGroup = (by: ViolationGrouping | RiskGrouping | DenialGrouping, key: string): GroupTarget => {
   const [cluster = '', namespace = '', kind = '', name = ''] = key.split('/');
@@ -32,7 +33,7 @@ export const targetOfGroup = (by: ViolationGrouping | RiskGrouping | DenialGroup
   }
 };
 
-/** Key of a group of owners as people read it. */
+/** Formats the key of a group of owners for people. */
 export const textOfOwners = (by: RiskGrouping | DenialGrouping, key: string): string => {
   if (by === 'team' && key === '-') return 'No team';
   const { cluster = '', namespace, kind, name } = targetOfGroup(by, key);

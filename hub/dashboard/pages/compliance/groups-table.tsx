@@ -25,7 +25,7 @@ const NOUNS: Readonly<Record<ViolationGrouping, readonly [title: string, one: st
   region: ['Region of the node', 'region with violations', 'regions with violations'],
 };
 
-/** A key as people read it. */
+/** Formats a key for people. */
 const textOf = (by: ViolationGrouping, key: string): string => {
   const { namespace = '', kind = '', name = '' } = targetOfGroup(by, key);
   if (by === 'namespace') return namespace;
@@ -71,7 +71,7 @@ const columnsOf = (by: ViolationGrouping, connectionOf: ConnectionOfCluster): re
   { title: 'Oldest since', cell: ({ oldest }) => <RelativeTime time={oldest} absent="not known" /> },
 ];
 
-/** Violations added up; a group leads to the list of what is in it. */
+/** Violations by group. Each group links to the list of its violations. */
 export const GroupsTable = ({ by }: { readonly by: ViolationGrouping }) => {
   const { q, groupSort } = route.useSearch();
   const query = useInfiniteQuery(violationGroupsQuery({ by, q, sort: groupSort }));

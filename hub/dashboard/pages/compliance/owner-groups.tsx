@@ -5,31 +5,31 @@ import { Empty } from '../../components/empty-states.tsx';
 import { type Column, SearchableTable } from '../../components/tables/data-table.tsx';
 import { targetOfGroup, textOfOwners } from './group-target.ts';
 
-/** A group with its key as the API gives it. */
+/** Group with its key in the API. */
 interface Keyed {
   readonly key: string;
 }
 
 interface OwnerGroupsProps<G extends Keyed> {
-  /** Findings that are added up, e.g. `Denials`. */
+  /** Name of the findings, e.g. `Denials`. */
   readonly found: string;
-  /** Page with the list that a group leads to. */
+  /** Page with the list that a group links to. */
   readonly list: '/compliance/risks' | '/compliance/denials';
   readonly by: RiskGrouping | DenialGrouping;
-  /** Name of what they are grouped by, e.g. `Cluster`. */
+  /** Name of the grouping, e.g. `Cluster`. */
   readonly title: string;
   readonly query: UseInfiniteQueryResult<InfiniteData<Page<G>>>;
-  /** Columns after the one of the group. */
+  /** Columns after that of the group. */
   readonly columns: readonly Column<G>[];
   readonly q: string | undefined;
   readonly sort: string;
-  /** Title where there are none. */
+  /** Title if there are no groups. */
   readonly none: string;
 }
 
 /**
- * Findings about owners added up. A group leads to the list of what it counts, where filters can
- * show that.
+ * Findings about owners by group. A group links to the list of its findings, if filters can select
+ * them.
  */
 export const OwnerGroups = <G extends Keyed>({ found, list, by, title, query, columns, q, sort, none }: OwnerGroupsProps<G>) => {
   const first: Column<G> = {

@@ -11,7 +11,7 @@ interface Remedy {
   readonly steps: readonly string[];
 }
 
-/** @param regions that the policy allows there */
+/** @param regions regions that the policy allows in the cluster */
 export const findRemedy = ({ reason, node }: Pick<ViolationView, 'reason' | 'node'>, regions: readonly string[]): Remedy => {
   const violation = reason.startsWith(UNBOUND) ? reason.slice(UNBOUND.length) : undefined;
   const confine = `In the workload that creates the pod (Deployment, Job, …), ${fixText(regions, violation)}.`;

@@ -51,7 +51,7 @@ const Counts = ({ clusters, policies, violations, unnamedViolations, omitted }: 
   </Gallery>
 );
 
-/** The report of observed countries of processing. */
+/** Report of the observed countries of processing. */
 const Processing = () => (
   <>
     <Heading level={2}>Countries of processing</Heading>
@@ -70,7 +70,7 @@ const Processing = () => (
   </>
 );
 
-/** The issue report: its counts and its downloads. */
+/** Issue report: its counts and its downloads. */
 export const ReportPage = () => {
   const query = useQuery(issueReportQuery);
   return (

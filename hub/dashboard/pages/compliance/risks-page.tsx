@@ -27,7 +27,7 @@ const filtersFor = (rows: readonly RiskView[]): readonly Filter[] => {
     { ...CLUSTER_FILTER, suggestions: among('cluster') },
     { ...NAMESPACE_FILTER, suggestions: among('namespace') },
     { name: 'kind', label: 'Kind', suggestions: among('kind') },
-    // Set by the groups of owners.
+    // Set by links from the groups of owners.
     { name: 'name', label: 'Owner', isLinked: true },
   ];
 };
@@ -71,7 +71,7 @@ const columnsOf = (connectionOf: ConnectionOfCluster): readonly Column<RiskView>
   { title: 'Line that mends it', width: 25, cell: ({ fix }) => <code>{fix}</code> },
 ];
 
-/** Owners at risk that agents name. */
+/** Owners at risk, as far as agents name them. */
 const RisksList = () => {
   const { by: _by, ...search } = route.useSearch();
   const query = useInfiniteQuery(risksQuery(search));
@@ -109,7 +109,7 @@ const groupColumnsOf = (by: RiskGrouping): readonly Column<RiskGroup>[] => [
   ...(by === 'policy' ? [{ title: 'Clusters', cell: ({ clusters }: RiskGroup) => formatNumber(clusters) }] : []),
 ];
 
-/** Owners at risk added up; the two classes stay apart. */
+/** Owners at risk by group, with the two classes counted apart. */
 const RiskGroups = ({ by }: { readonly by: RiskGrouping }) => {
   const { q, sort } = route.useSearch();
   const groupSort = ownSort(sort, ['refused', 'pending', 'key'], '-refused');

@@ -15,13 +15,13 @@ import { rowsOf } from '../../lib/paged-list.ts';
 import { findRemedy } from './remedy.ts';
 
 /**
- * Regions that the policy allows in that cluster: as its agent reports them, else as the hub
- * computes them.
+ * Returns the regions that the policy allows in a cluster: as its agent reports them, else as the
+ * hub computes them.
  */
 const regionsIn = (policy: PolicyView, cluster: string): readonly string[] =>
   policy.clusters.find((row) => row.cluster === cluster)?.report?.effectiveRegions ?? policy.effectiveRegions;
 
-/** A violation as it is reported now, whatever the list beside it shows. */
+/** Violation as currently reported, also if the list beside it does not contain it. */
 export const ViolationDetail = ({ of }: { readonly of: FindingRef }) => {
   const { cluster, policy, namespace, kind, name } = of;
   const query = useInfiniteQuery(violationsQuery({ cluster, policy, namespace, kind, name }));

@@ -31,7 +31,7 @@ const route = getRouteApi('/shell/compliance');
 
 type TextField = 'policy' | 'cluster' | 'namespace' | 'region';
 
-/** Suggestions while a filter is typed, from the rows that were read. */
+/** Creates the filters, with suggestions from the rows that were read. */
 const filtersFor = (rows: readonly ViolationView[]): readonly Filter[] => {
   const among = (field: TextField): readonly string[] => suggestionsOf(rows.flatMap((row) => row[field] ?? []));
   return [
@@ -40,7 +40,7 @@ const filtersFor = (rows: readonly ViolationView[]): readonly Filter[] => {
     { ...NAMESPACE_FILTER, suggestions: among('namespace') },
     { ...REGION_FILTER, suggestions: [NO_REGION, ...among('region')] },
     { name: 'action', label: 'Action', options: ACTION_OPTIONS },
-    // Set by the groups of workloads.
+    // Set by links from the groups of workloads.
     { name: 'kind', label: 'Kind', isLinked: true },
     { name: 'name', label: 'Workload', isLinked: true },
   ];
@@ -93,7 +93,10 @@ const columnsOf = ({ connectionOf, onOpen }: ColumnContext): readonly Column<Vio
   { title: 'Since', sort: 'since', width: 15, cell: ({ since }) => <RelativeTime time={since} /> },
 ];
 
-/** The list is of what agents name; of one policy or cluster they count all. */
+/**
+ * Note that the list has only the violations that agents name, while the counts of a policy or
+ * cluster include all.
+ */
 const SamplesNote = ({ listed, isFiltered }: { readonly listed: number; readonly isFiltered: boolean }) => {
   const { data: counted } = useQuery({ ...statusQuery, select: ({ violations }) => violations });
   if (!isFiltered && (counted === undefined || counted <= listed)) return null;

@@ -13,7 +13,7 @@ import { formatDuration } from '../../lib/time.ts';
 
 const ROWS = 8;
 
-/** Whether a reader can find out there why a commit did not come through. */
+/** Whether the page of the commit shows why it was not enforced everywhere. */
 const hasReasons = ({ state, clusters }: CommitSummary): boolean => state === 'rejected' || clusters.refused > 0;
 
 const Reasons = ({ summary }: { readonly summary: CommitSummary }) =>
@@ -67,7 +67,7 @@ const Changes = ({ list }: { readonly list: InfiniteData<Page<CommitSummary>> })
   );
 };
 
-/** The newest commits: author, subject, progress, and the time until they were enforced. */
+/** Newest commits: author, subject, progress, and the time until they were enforced. */
 export const ChangesCard = () => (
   <SectionCard title="Recent policy changes" footer={<Link to="/activity">All commits</Link>}>
     <QueryView query={useInfiniteQuery(commitsQuery)} what="the commits">

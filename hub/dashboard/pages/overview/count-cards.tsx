@@ -15,10 +15,10 @@ import { formatNumber } from '../../lib/format.ts';
 
 interface CountRow {
   readonly title: string;
-  /** Page that lists what is counted. */
+  /** Page that lists the counted objects. */
   readonly path?: string;
   readonly icon: ComponentType;
-  /** `plain` where a number is neither good nor bad, or is zero. */
+  /** `plain` if the number is zero, or neither good nor bad. */
   readonly tone: 'good' | 'danger' | 'warning' | 'info' | 'plain';
   readonly value: number;
   readonly note: ReactNode;
@@ -26,13 +26,13 @@ interface CountRow {
 
 interface CountCardProps {
   readonly total: number;
-  /** Nouns for one and for several. */
+  /** Singular and plural. */
   readonly noun: readonly [one: string, many: string];
   readonly label: string;
   readonly rows: readonly CountRow[];
 }
 
-/** Numbers with what they count. */
+/** Card with a total and its parts. */
 const CountCard = ({ total, noun, label, rows }: CountCardProps) => {
   const title = (
     <>
@@ -87,9 +87,9 @@ const oldest = (time: string | null): ReactNode =>
     </>
   );
 
-/** Times at which the hub last heard from clusters that are connected, and that are not. */
+/** Times at which the hub last saw the connected and the other clusters. */
 export interface ClusterAges {
-  /** Time at which the least recently seen cluster of this state was last seen, RFC 3339. */
+  /** Time at which the least recently seen cluster of this group was last seen, RFC 3339. */
   readonly connected: string | null;
   readonly stale: string | null;
 }

@@ -10,7 +10,7 @@ import { AlertSeverityLabel } from '../../components/state-label.tsx';
 import { RelativeTime, SectionCard, Sentence } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
 
-/** Issues of a group that stand there in full; of more, these are named. */
+/** Most issues of a group that are shown in full. If there are more, this many are named. */
 const MAX_SUBJECTS = 3;
 
 type Issue = IssueGroup['issues'][number];
@@ -77,8 +77,8 @@ const Groups = ({ list: { items, complete } }: { readonly list: IssueList }) => 
 );
 
 /**
- * Alerts are made of issues that last: what they add, who was notified and what is silenced, is on
- * their page.
+ * Link to the firing alerts. Alerts follow from lasting issues; their page shows who was notified
+ * and what is silenced.
  */
 const FiringAlerts = () => {
   const { data } = useQuery(firingAlertsQuery);
@@ -92,7 +92,7 @@ const FiringAlerts = () => {
   );
 };
 
-/** The issues of the fleet, worst first. Screen readers announce changes when they are idle. */
+/** Issues of the fleet, worst first. Screen readers announce changes when they are idle. */
 export const IssuesCard = () => (
   <SectionCard title="Issues">
     <div aria-live="polite">

@@ -21,7 +21,7 @@ import { PoliciesByRegionCard } from './policies-by-region-card.tsx';
 import { SourceCard } from './source-card.tsx';
 import { ViolationsCard } from './violations-card.tsx';
 
-/** Leads from a marker to what it stands for. */
+/** Returns a function that opens the page of a marker. */
 const useFollow = (): ((target: Target) => void) => {
   const navigate = useNavigate();
   return useCallback(
@@ -36,7 +36,7 @@ const useFollow = (): ((target: Target) => void) => {
   );
 };
 
-/** Names the catalogue by which the regions are shown. */
+/** Names the catalogue that the regions are located with. */
 const CatalogNote = ({ version, source }: RegionPage['catalog']) => (
   <p className="fso-muted">
     {source === 'repository'
@@ -77,10 +77,10 @@ const RegionsCard = ({ connectionOf }: { readonly connectionOf: ConnectionOf }) 
   );
 };
 
-/** A heartbeat sends no event: only another read shows that a quiet cluster is still there. */
+/** Interval of reads: no event announces a heartbeat. */
 const HEARTBEAT_MS = 30_000;
 
-/** Reads the age of what the hub knows of its clusters. */
+/** Reads when the hub last saw its clusters. */
 const useClusterAges = (): ClusterAges => {
   const { data: connected = null } = useInfiniteQuery({
     ...clustersQuery({ connection: 'Connected', sort: 'seen', limit: 1 }),

@@ -12,12 +12,12 @@ import { sortByPolicies } from '../../map/map-regions.ts';
 
 interface Bar {
   readonly key: string;
-  /** Name of the bar; a link, if there is something to follow. */
+  /** Name of the bar, possibly a link. */
   readonly title: ReactNode;
   readonly value: number;
 }
 
-/** Bars with their names and numbers: read as a list, and as easily seen as a chart. */
+/** List of bars with names and numbers, readable as text and as a chart. */
 const BarList = ({ label, bars }: { readonly label: string; readonly bars: readonly Bar[] }) => {
   const longest = Math.max(1, ...bars.map(({ value }) => value));
   return (
@@ -37,7 +37,7 @@ const BarList = ({ label, bars }: { readonly label: string; readonly bars: reado
 
 const MAX_BARS = 10;
 
-/** Number of policies by the region in which they let workloads run. */
+/** Number of policies that allow each region. */
 export const PoliciesByRegionCard = () => {
   const query = useQuery(regionsQuery);
   const [showsAll, setShowsAll] = useState(false);

@@ -43,7 +43,7 @@ const Rejected = ({ rejected }: { readonly rejected: NonNullable<SourceView['rej
   );
 };
 
-/** The policy repository, and whether its commits arrive. */
+/** Policy repository, and whether its commits arrive. */
 export const SourceCard = ({ source }: { readonly source: SourceView }) => (
   <SectionCard title="Source">
     {source.error === null ? null : (

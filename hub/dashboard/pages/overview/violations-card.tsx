@@ -25,7 +25,10 @@ const COLUMNS: PlainTableProps<TrendPoint>['columns'] = [
   { title: 'Connected clusters', cell: ({ connected }) => number(connected) },
 ];
 
-/** @param points oldest first @param range what they are of, e.g. `the last 24 hours` */
+/**
+ * @param points oldest first
+ * @param range time range of the points, e.g. `the last 24 hours`
+ */
 const TrendChart = ({ points, range }: { readonly points: readonly TrendPoint[]; readonly range: string }) => {
   const summary = summarise(points);
   if (summary === undefined) return <p className="fso-muted">No data for {range}.</p>;
@@ -65,9 +68,9 @@ const RANGES = [
 interface TrendProps {
   readonly status: StatusView;
   readonly hours: number;
-  /** The range, e.g. `the last 24 hours`. */
+  /** Text of the range, e.g. `the last 24 hours`. */
   readonly text: string;
-  /** Its start, e.g. `24 h ago`. */
+  /** Start of the range, e.g. `24 h ago`. */
   readonly ago: string;
 }
 
@@ -94,7 +97,7 @@ const Trend = ({ status, hours, text, ago }: TrendProps) => {
   );
 };
 
-/** The number of violations and its trend. */
+/** Number of violations and its trend. */
 export const ViolationsCard = ({ status }: { readonly status: StatusView }) => {
   const search = route.useSearch();
   const navigate = route.useNavigate();

@@ -52,7 +52,7 @@ const Distance = ({ ahead, behind }: OfBranch) => {
   );
 };
 
-/** The plan of a branch, with what has changed since the one before. */
+/** Plan of a branch, with the changes since the plan before. */
 export const BranchPlan = ({ plan }: { readonly plan: Plan }) => (
   <>
     <Heading level={2}>

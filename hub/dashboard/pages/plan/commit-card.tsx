@@ -7,7 +7,7 @@ import { DiffLines } from '../../components/code/diff-lines.tsx';
 import { Heading } from '../../components/text.tsx';
 import { fileName, type PlanDraft } from './plan-draft.ts';
 
-/** Lets the browser store a text as a file. */
+/** Downloads the text of a draft as a file. */
 const download = (draft: PlanDraft): void => {
   const url = URL.createObjectURL(new Blob([draft.text], { type: 'application/yaml' }));
   const link = document.createElement('a');
@@ -24,7 +24,7 @@ interface CommitCardProps {
   readonly source: PolicySourceView | undefined;
 }
 
-/** Tells what to do with the document that was edited: a repository has no policy twice. */
+/** Instructions for the edited document in the repository, which must not have a policy twice. */
 const Former = ({ draft, source }: CommitCardProps): ReactNode => {
   if (source === undefined || (source.path === draft.path.trim() && source.line === 1)) return null;
   if (source.path === draft.path.trim()) return <> It takes the place of the one from line {source.line} on.</>;
@@ -36,7 +36,7 @@ const Former = ({ draft, source }: CommitCardProps): ReactNode => {
   );
 };
 
-/** The document to commit, with what changes in it. */
+/** Document to commit, with its changes. */
 export const CommitCard = ({ draft, source }: CommitCardProps) => (
   <>
     <Heading level={3}>Commit it yourself</Heading>

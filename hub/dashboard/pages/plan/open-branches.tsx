@@ -68,7 +68,9 @@ const BranchTable = ({ list: { items, total }, isBusy, onPlan }: BranchTableProp
   );
 };
 
-/** Branches of the policy repository, each with its last plan, and the plan that was asked for. */
+/**
+ * Branches of the policy repository with their last plans, and the plan that the user requested.
+ */
 export const OpenBranches = () => {
   const query = useQuery(branchesQuery);
   const { made, error, isPending, mutate, cancel } = usePlan(requestOf);

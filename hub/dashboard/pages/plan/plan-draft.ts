@@ -1,18 +1,18 @@
 import { DEFAULT_LIMITS } from '@fso/shared/decode/portable';
 import type { PlanRequest } from '@fso/shared/effects/portable';
 
-/** A policy while it is edited: the text of its document, and the file of the repository. */
+/** Policy that is being edited: the text of its document, and its file in the repository. */
 export interface PlanDraft {
   readonly path: string;
   readonly text: string;
 }
 
-/** Path that a new policy gets first. */
+/** Initial path of a new policy. */
 export const NEW_PATH = 'policies/new.yaml';
 
 const MAX_KIB = DEFAULT_LIMITS.maxFileBytes / 1024;
 
-/** @returns what is missing, or too much, in words; undefined: the hub can be asked */
+/** @returns what is missing or too long, in words; undefined if the draft can be sent to the hub */
 export const draftProblem = ({ path, text }: PlanDraft): string | undefined => {
   if (text.trim() === '') return 'Paste a policy, or open one.';
   if (path.trim() === '') return 'Say in which file of the repository it is.';
@@ -22,8 +22,8 @@ export const draftProblem = ({ path, text }: PlanDraft): string | undefined => {
 
 export const isSameDraft = (a: PlanDraft, b: PlanDraft): boolean => a.text === b.text && a.path === b.path;
 
-/** Asks for a plan of the commit in force with this policy in it. */
+/** Creates the request of a plan for the commit in force with this policy in it. */
 export const requestOf = ({ path, text }: PlanDraft): PlanRequest => ({ patch: true, files: { [path.trim()]: text } });
 
-/** Name under which a browser stores the file. */
+/** Name of the downloaded file. */
 export const fileName = ({ path }: PlanDraft): string => path.trim().split('/').at(-1) || 'policy.yaml';

@@ -19,7 +19,7 @@ const COLUMNS: PlainTableProps<PlanRegion>['columns'] = [
   { title: 'Rules that keep it', className: 'fso-number', cell: ({ keeps }) => formatNumber(keeps) },
 ];
 
-/** Regions of the rules that change, on the map and as a table. */
+/** Regions of changed rules, on the map and as a table. */
 export const PlanMap = ({ effects }: Pick<Plan, 'effects'>) => {
   const query = useQuery(regionsQuery);
   const items = query.data?.items;

@@ -21,10 +21,10 @@ import { type Planning, usePlan } from './use-plan.ts';
 
 const route = getRouteApi('/shell/plan');
 
-/** Names that a field suggests. */
+/** Most names that a field suggests. */
 const SUGGESTED = 50;
 
-/** Opens the document of a policy in Git, found by typing a part of its name. */
+/** Field that opens the document of a policy in Git, by a part of its name. */
 const PolicyPicker = () => {
   const id = useId();
   const { policy = '' } = route.useSearch();
@@ -104,11 +104,11 @@ const DraftFields = ({ draft, field, onChange }: DraftFieldsProps) => {
 interface PlanPaneProps {
   readonly planning: Planning<PlanDraft>;
   readonly draft: PlanDraft;
-  /** Document that was opened; undefined: a new one. */
+  /** Document that was opened; undefined for a new one. */
   readonly opened: PolicySourceView | undefined;
 }
 
-/** The plan that was made last, and the one that is being made. */
+/** The latest plan, or the progress of the one that is being made. */
 const PlanPane = ({ planning: { made, error, isPending, cancel }, draft, opened }: PlanPaneProps) => {
   if (isPending) return <PlanRunning onCancel={cancel} />;
   if (made === undefined)
@@ -149,10 +149,10 @@ const ChangedInGit = ({ onOpen }: { readonly onOpen: () => void }) => (
   </Alert>
 );
 
-/** The draft of a document as it is in Git; undefined: a new one. */
+/** Creates the draft of a document in Git; of a new one if there is none. */
 const draftOf = (source: PolicySourceView | undefined): PlanDraft => ({ path: source?.path ?? NEW_PATH, text: source?.yaml ?? '' });
 
-/** A draft beside its plan. @param source document that is edited; undefined: a new one */
+/** Editor of a draft, beside its plan. @param source document to edit; undefined for a new one */
 const Editor = ({ source }: { readonly source: PolicySourceView | undefined }) => {
   const [opened, setOpened] = useState(source);
   const [draft, setDraft] = useState(draftOf(source));
@@ -204,10 +204,10 @@ const SavedPolicy = ({ policy }: { readonly policy: string }) => {
   );
 };
 
-/** Edits a policy beside the plan of the change, whose text is kept nowhere. */
+/** Page that edits a policy beside the plan of the change. Its text is not stored. */
 export const PlanPage = () => {
   const { policy } = route.useSearch();
-  // Documents in Git can name what is outside of a scope.
+  // Documents in Git can name objects outside of the user's scope.
   const isScoped = useScope() !== undefined;
   return (
     <Page

@@ -2,28 +2,34 @@ import type { RegionView } from '@fso/shared/api';
 import type { Plan } from '@fso/shared/effects/portable';
 import { unknownRegion } from '../../map/map-regions.ts';
 
-/** A region of the rules that change. */
+/** Region of changed rules. */
 export interface PlanRegion {
-  /** Name as the rules have it: `eu-west-1`, or `aws/eu-west-1`. */
+  /** Name as in the rules: `eu-west-1`, or `aws/eu-west-1`. */
   readonly region: string;
-  /** Rules that allow it from then on, and not before. */
+  /** Number of rules that newly allow the region. */
   readonly gains: number;
-  /** Rules that allow it no more. */
+  /** Number of rules that no longer allow it. */
   readonly loses: number;
-  /** Rules that allow it before and after, or allowed every region on the other side. */
+  /**
+   * Number of rules that allow it before and after, or that allow every region on one of both
+   * sides.
+   */
   readonly keeps: number;
 }
 
 type CountName = Exclude<keyof PlanRegion, 'region'>;
 
-/** A rule is one action in one namespace, or pattern of namespaces. No rule allows every region. */
+/**
+ * Returns the count that an effect adds to. A rule is one action in one namespace or pattern of
+ * namespaces. A missing rule allows every region.
+ */
 const countOf = (region: string, { before, after }: Plan['effects'][number]): CountName => {
   if (before === null || after === null) return 'keeps';
   if (!before.regions.includes(region)) return 'gains';
   return after.regions.includes(region) ? 'keeps' : 'loses';
 };
 
-/** Regions of the rules that change, those that most rules lose first. Pure. */
+/** Returns the regions of changed rules, those that most rules lose first. Pure. */
 export const planRegions = ({ effects }: Pick<Plan, 'effects'>): readonly PlanRegion[] => {
   const found = new Map<string, Record<CountName, number>>();
   for (const effect of effects)
@@ -38,10 +44,10 @@ export const planRegions = ({ effects }: Pick<Plan, 'effects'>): readonly PlanRe
 };
 
 /**
- * The places of these regions, with the clusters of the plan alone. A name that several providers
- * have is in all their places, unless the rule names the provider. Pure.
+ * Returns the places of these regions, with only the clusters of the plan. If several providers use
+ * a name, all its places are returned, unless the rule names the provider. Pure.
  *
- * @param views what is known of the regions of the whole fleet
+ * @param views regions of the whole fleet
  */
 export const planRegionViews = ({ effects }: Pick<Plan, 'effects'>, views: readonly RegionView[]): readonly RegionView[] => {
   const clusters = new Set(effects.flatMap((effect) => effect.clusters));
@@ -55,6 +61,6 @@ export const planRegionViews = ({ effects }: Pick<Plan, 'effects'>, views: reado
   ];
 };
 
-/** Names of the regions that a changed rule allows, without their providers. Pure. */
+/** Returns the names of the regions that changed rules allow, without providers. Pure. */
 export const allowedAfter = ({ effects }: Pick<Plan, 'effects'>): ReadonlySet<string> =>
   new Set(effects.flatMap(({ after }) => (after?.regions ?? []).map((region) => region.split('/').at(-1) ?? region)));

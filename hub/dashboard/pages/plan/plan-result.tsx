@@ -28,7 +28,10 @@ const VARIANTS: Readonly<Record<Plan['result'], NonNullable<AlertProps['variant'
   NothingLookedAt: 'warning',
 };
 
-/** Owners of one class in a cluster; those who see a part of it get the changes alone. */
+/**
+ * Counts of owners of one class in a cluster. Users who see a part of the cluster get only the
+ * changes.
+ */
 const Class = ({ now, after, begins, ends }: WorkloadClass): ReactNode => (
   <div>
     {now === null || after === null ? null : (
@@ -89,7 +92,7 @@ const TEAM_COLUMNS: readonly Column<TeamWorkloads>[] = [
   { title: 'Begin to stay pending', cell: ({ pending }) => formatNumber(pending) },
 ];
 
-/** Owners that agents name, by the teams of their policies. */
+/** Owners that agents name, by team. */
 const Teams = ({ teams }: Pick<NonNullable<Plan['workloads']>, 'teams'>) =>
   teams.length === 0 ? null : (
     <>
@@ -216,7 +219,7 @@ const Waves = ({ plan }: { readonly plan: Plan }) => {
   );
 };
 
-/** The result of a plan: the verdict first, then what runs now, then every possible pod. */
+/** Result of a plan: the verdict, then the running workloads, then every possible pod. */
 export const PlanResult = ({ plan }: { readonly plan: Plan }) => (
   <>
     <Alert isInline variant={VARIANTS[plan.result]} component="h3" title={planVerdict(plan)}>

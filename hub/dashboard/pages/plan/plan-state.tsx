@@ -4,11 +4,11 @@ import { ProblemList } from '../../components/text.tsx';
 
 interface PlanProblemProps {
   readonly error: Error;
-  /** Shows a line of the text; absent: the files are not those of the page. */
+  /** Shows a line of the text; absent if the files are not on this page. */
   readonly onShow?: (line: number) => void;
 }
 
-/** Reasons why there is no plan; lines of the text can be shown. */
+/** Reasons why there is no plan, with links to the lines of the text. */
 export const PlanProblem = ({ error, onShow }: PlanProblemProps) => {
   const problems = error instanceof ApiProblem ? (error.problem.problems ?? []) : [];
   const wait = error instanceof ApiProblem ? error.retryAfterS : undefined;
@@ -37,7 +37,7 @@ export const PlanProblem = ({ error, onShow }: PlanProblemProps) => {
   );
 };
 
-/** A plan that is being made. */
+/** Progress of a plan that is being made. */
 export const PlanRunning = ({ onCancel }: { readonly onCancel: () => void }) => (
   <Flex>
     <Spinner size="md" aria-hidden />

@@ -22,7 +22,7 @@ const OUTCOME_COLUMNS: readonly Column<OutcomeRow>[] = [
   { title: 'By name', cell: ({ owners }) => owners },
 ];
 
-/** The prediction beside the reports of agents that enforce the commit. */
+/** Prediction of a plan beside the reports of agents that enforce the commit. */
 const Outcome = ({ plan }: { readonly plan: StoredPlanView }) => {
   const { outcome } = plan;
   const rows = outcomeRows(plan);
@@ -104,7 +104,7 @@ const Body = ({ plan }: { readonly plan: StoredPlanView }) => {
   );
 };
 
-/** A stored plan, and what happened after the merge. */
+/** Stored plan, and what happened after the merge. */
 export const StoredPlanPage = () => {
   const { id } = route.useParams();
   const query = useQuery(storedPlanQuery(id));

@@ -17,7 +17,7 @@ const RESULTS: Readonly<Record<StoredPlanSummary['result'], readonly [text: stri
   NothingLookedAt: ['Nothing was looked at', 'warning'],
 };
 
-/** Result of a stored plan. */
+/** Label for the result of a stored plan. */
 export const StoredResult = ({ result }: Pick<StoredPlanSummary, 'result'>) => {
   const [text, status] = RESULTS[result];
   return <Label status={status}>{text}</Label>;
@@ -32,7 +32,7 @@ const COLUMNS: readonly Column<StoredPlanSummary>[] = [
   { title: 'Plan', cell: ({ id }) => <PlanLink id={id} /> },
 ];
 
-/** Plans whose effects the hub stores, newest first. */
+/** Plans that the hub stores, newest first. */
 export const StoredPlans = () => {
   const query = useInfiniteQuery(storedPlansQuery);
   return (

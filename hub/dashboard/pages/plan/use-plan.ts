@@ -4,16 +4,17 @@ import { useEffect, useRef } from 'react';
 import { createPlan } from '../../api/client.ts';
 import { keys } from '../../api/keys.ts';
 
-/** A plan, and what it is of. */
+/** Plan and its subject. */
 interface MadePlan<T> {
   readonly plan: Plan;
   readonly subject: T;
 }
 
 /**
- * Makes plans, one at a time; the hub stops with one that is cancelled, or whose page is left.
+ * Requests plans, one at a time. The hub stops work on a plan that is cancelled or whose page is
+ * left.
  *
- * @param requestOf makes the request for a subject, such as a draft
+ * @param requestOf creates the request for a subject, such as a draft
  */
 export const usePlan = <T>(requestOf: (subject: T) => PlanRequest) => {
   const client = useQueryClient();
@@ -35,5 +36,5 @@ export const usePlan = <T>(requestOf: (subject: T) => PlanRequest) => {
   return { made, error, isPending, variables, mutate, cancel };
 };
 
-/** Plans of one kind of subject. */
+/** State of the plans of one kind of subject. */
 export type Planning<T> = ReturnType<typeof usePlan<T>>;

@@ -1,12 +1,12 @@
 import { LOCK_STATES, type LockCounts, type LockState } from '@fso/shared/api';
 
-/** A lock over all clusters of a policy, as last reported. */
+/** State of a lock in all clusters of a policy, as last reported. */
 interface LockSummary {
-  /** The worst state, for the icon; null: no cluster has reported yet. */
+  /** Worst state, for the icon; null if no cluster has reported yet. */
   readonly worst: LockState | null;
   /** `498/500 enforced`, `not applicable` */
   readonly text: string;
-  /** The other states: `1 degraded`, `1 not reported` */
+  /** Other states: `1 degraded`, `1 not reported` */
   readonly rest: readonly string[];
 }
 
@@ -18,10 +18,10 @@ const WORDS: Readonly<Record<LockState, string>> = {
   NotApplicable: 'not applicable',
 };
 
-/** States of a lock. */
+/** States of a lock, the worst first. */
 export const WORST_FIRST: readonly LockState[] = ['Degraded', 'Unavailable', 'Pending', 'Enforced', 'NotApplicable'];
 
-/** @param total clusters that are meant to have the policy, or report it */
+/** @param total number of clusters that should have the policy or report it */
 export const summariseLock = (counts: LockCounts, total: number): LockSummary => {
   const of = (state: LockState): number => counts[state] ?? 0;
   const reported = LOCK_STATES.reduce((sum, state) => sum + of(state), 0);

@@ -2,12 +2,15 @@ import type { PolicyView } from '@fso/shared/api';
 import { Empty } from '../../components/empty-states.tsx';
 
 /**
- * Origin of a policy. git: the commit in force has it; removed: the hub delivered it, and the
- * commit in force no longer has it; local: it was applied to a cluster.
+ * Origin of a policy.
+ *
+ * - git: the commit in force contains it
+ * - removed: the hub delivered it, and the commit in force no longer contains it
+ * - local: it was applied to a cluster
  */
 type Origin = 'git' | 'removed' | 'local';
 
-/** Finds where a policy comes from: Git, a cluster, or a commit that no longer has it. */
+/** Determines the origin of a policy. */
 export const originOf = ({ source, managedBy }: Pick<PolicyView, 'source' | 'managedBy'>): Origin => {
   if (source !== null) return 'git';
   return managedBy === 'local' ? 'local' : 'removed';
@@ -15,7 +18,7 @@ export const originOf = ({ source, managedBy }: Pick<PolicyView, 'source' | 'man
 
 interface NotInGitProps {
   readonly policy: PolicyView;
-  /** Name of what the policy does not have therefore, e.g. `document`. */
+  /** Name of what the policy therefore lacks, e.g. `document`. */
   readonly what: string;
 }
 

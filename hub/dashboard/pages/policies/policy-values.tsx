@@ -32,7 +32,7 @@ const Written = ({ allowed, isOpen }: { readonly allowed: readonly string[]; rea
   );
 };
 
-/** Regions as the policy names them, and on demand all that they come to. */
+/** Regions as the policy names them, and on demand all that they resolve to. */
 export const AllowedRegions = ({ allowed, effective }: AllowedRegionsProps) => {
   const [isOpen, setOpen] = useState(false);
   const says = `${effective.length} ${effective.length === 1 ? 'region' : 'regions'}`;
@@ -52,7 +52,7 @@ export const AllowedRegions = ({ allowed, effective }: AllowedRegionsProps) => {
 
 const MINUTE_MS = 60_000;
 
-/** End of a policy, marked when it is near or past. */
+/** Expiry of a policy, marked if it is near or past. */
 export const Expires = ({ date }: { readonly date: string | undefined }) => {
   const now = useNow(MINUTE_MS);
   const expiry = expiryOf(date, now);

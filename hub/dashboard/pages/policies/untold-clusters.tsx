@@ -12,8 +12,8 @@ const textOf = ({ untold, isAsking, isFailed }: PolicyDetails): string => {
 };
 
 /**
- * Number of clusters of which only the last reported state is known, as their agents have sent no
- * full report.
+ * Number of clusters of which only the last reported state is known, because their agents have not
+ * sent a full report.
  */
 export const UntoldClusters = (details: PolicyDetails) =>
   details.untold === 0 ? null : (

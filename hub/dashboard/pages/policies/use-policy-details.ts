@@ -11,9 +11,9 @@ import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { policyDetailsQuery } from '../../api/queries.ts';
 
-/** Clusters of a policy, with what their agents answered. */
+/** Clusters of a policy, with the responses of their agents. */
 export interface PolicyDetails {
-  /** The clusters of the policy, with the full report of each whose agent has sent it. */
+  /** Clusters of the policy, with the full report of each agent that has sent one. */
   readonly clusters: readonly PolicyInCluster[];
   /** Number of clusters of which only the last reported state is known. */
   readonly untold: number;
@@ -28,8 +28,8 @@ const isShort = ({ report }: PolicyInCluster): boolean => report !== null && isS
 const LOCKS = ['admission', 'gatekeeper', 'binding'] as const;
 
 /**
- * Whether a full report is of the state that the row shows; if not, it is older. The row has no
- * commit where the hub does not know the list of the cluster, and no namespaces where the policy
+ * Whether a full report describes the state that the row shows. If not, it is older. The row has no
+ * commit if the hub does not know the list of the cluster, and no namespaces if the policy
  * deviates.
  */
 const isOfRow = (told: PolicyReport, { report }: PolicyInCluster): boolean =>
@@ -40,7 +40,7 @@ const isOfRow = (told: PolicyReport, { report }: PolicyInCluster): boolean =>
   (report.revision === undefined || told.revision === report.revision) &&
   (!isAsExpected(report) || told.namespaces.length === report.namespaces.length);
 
-/** Puts the full reports of agents in the place of short ones of the same state. */
+/** Replaces short reports with the agents' full reports of the same state. */
 export const mergeDetails = (clusters: readonly PolicyInCluster[], details: readonly PolicyDetail[]): PolicyInCluster[] => {
   const told = new Map(
     details.flatMap(({ cluster, source, report }) => (source === 'agent' && report ? [[cluster, report] as const] : [])),
@@ -51,7 +51,10 @@ export const mergeDetails = (clusters: readonly PolicyInCluster[], details: read
   });
 };
 
-/** Full reports of a policy by the agents of its first clusters, merged into what the hub keeps. */
+/**
+ * Reads the full reports of the agents of a policy's first clusters, and merges them into the short
+ * ones.
+ */
 export const usePolicyDetails = (policy: PolicyView): PolicyDetails => {
   const { data, isPending, isError } = useQuery(policyDetailsQuery(policyKey(policy)));
   return useMemo(() => {

@@ -7,8 +7,8 @@ const route = getRouteApi('/shell/policies/$');
 export const usePolicyKey = (): string => route.useParams()._splat ?? '';
 
 /**
- * Search parameters of a tab. Changed filters and sort replace the entry in the browser's history,
- * tabs add one.
+ * Search parameters of a tab. Changes of filters and sort replace the current entry in the
+ * browser's history; changes of the tab add one.
  */
 export const usePolicySearch = () => {
   const search = route.useSearch();
@@ -17,7 +17,7 @@ export const usePolicySearch = () => {
   return {
     search,
     change,
-    /** @param tab undefined: the overview */
+    /** @param tab undefined for the overview */
     openTab: (tab: (typeof search)['tab']): void => void navigate({ search: tab === undefined ? {} : { tab }, resetScroll: false }),
   };
 };

@@ -28,7 +28,7 @@ const ChangeModal = ({ title, action, done, text, change, onClose }: ChangeProps
       showToast({ variant: 'success', title: done });
       onClose();
     },
-    // The rollout may have gone on meanwhile.
+    // The rollout may have progressed meanwhile.
     onError: () => client.invalidateQueries({ queryKey: keys.rollout }),
   });
   return (
@@ -70,7 +70,7 @@ const ResumeModal = ({ rollout, onClose }: { readonly rollout: RolloutView; read
   />
 );
 
-/** Buttons that hold a rollout and let it go on; what is confirmed is what was shown. */
+/** Buttons that pause and resume a rollout. The user confirms the state that was shown. */
 export const RolloutActions = ({ rollout }: { readonly rollout: RolloutView }) => {
   const [pausing, setPausing] = useState<RolloutView>();
   const [resuming, setResuming] = useState<RolloutView>();

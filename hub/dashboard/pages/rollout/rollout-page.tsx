@@ -33,7 +33,7 @@ const LOOKS: Readonly<Record<RolloutView['state'], Look>> = {
   Unreadable: { text: 'Unknown', icon: QuestionCircleIcon, color: 'orange' },
 };
 
-/** Commands of which the reader chooses one. */
+/** Alternative commands, of which the user chooses one. */
 const Commands = ({ commands }: { readonly commands: readonly string[] }) =>
   commands.map((command) => (
     <Copyable key={command} label={`Command: ${command}`}>
@@ -80,7 +80,7 @@ const PausedAlert = ({ paused: { by, since } }: { readonly paused: NonNullable<R
   </Alert>
 );
 
-/** Those who let the commit skip its waves, or what it still needs for that. */
+/** Signers who let the commit skip its waves, or what it still lacks for that. */
 const ImmediateAlert = ({ immediate }: { readonly immediate: NonNullable<RolloutView['immediate']> }) => {
   const { tag, signer, taggedBy, since, missing, approvers, problems } = immediate;
   if (since !== null)
@@ -108,7 +108,7 @@ const ImmediateAlert = ({ immediate }: { readonly immediate: NonNullable<Rollout
   );
 };
 
-/** Subject of a commit, from the list: a commit that is new may not be found by its id yet. */
+/** Subject of a commit, from the list: a new commit may not be available by its id yet. */
 const Subject = ({ revision }: { readonly revision: string }) => {
   const found = rowsOf(useInfiniteQuery(commitsQuery).data).find(({ commit }) => commit.revision === revision);
   return found === undefined ? null : <> {found.commit.subject}</>;
@@ -132,7 +132,7 @@ const RolloutFacts = ({ rollout: { revision, base, since } }: { readonly rollout
 
 const EVENTS = 10;
 
-/** Events of rollouts: earlier ones, too, halted and finished. */
+/** Events of rollouts, including earlier, halted and finished ones. */
 const Past = () => {
   const query = useInfiniteQuery(eventsQuery({ q: 'Rollout', limit: EVENTS }));
   const events = rowsOf(query.data).filter(({ reason }) => reason.startsWith('Rollout'));
@@ -183,7 +183,7 @@ const NoStrategy = () => (
   </EmptyState>
 );
 
-/** Rollouts of which nothing more is known than why. */
+/** Explanations of rollouts of which nothing else is known. */
 const UNKNOWN: Readonly<Partial<Record<RolloutView['state'], () => ReactNode>>> = {
   Immediate: () => <NoStrategy />,
   NotRead: () => (
@@ -238,7 +238,7 @@ const Labels = ({ rollout }: { readonly rollout: RolloutView }) => (
   </>
 );
 
-/** The rollout of the newest commit in waves. */
+/** Rollout of the newest commit in waves. */
 export const RolloutPage = () => {
   const query = useQuery(rolloutQuery);
   return (

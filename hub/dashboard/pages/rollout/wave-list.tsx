@@ -25,7 +25,7 @@ const LOOKS: Readonly<Record<WaveState, Look>> = {
 
 type ClusterState = RolloutWaveView['progress'][number]['state'];
 
-/** Title of the clusters in a state, those that hold the wave first. */
+/** Titles of the clusters by state, those that block the wave first. */
 const CLUSTER_STATES: Readonly<Record<ClusterState, string>> = {
   Refused: 'Refused',
   Late: 'Late',
@@ -75,7 +75,7 @@ const Gate = ({ gate: { gate, limit, found, unknown } }: { readonly gate: Rollou
   </li>
 );
 
-/** The progress of a wave, as a bar beside its numbers. */
+/** Progress of a wave, as a bar with its numbers. */
 const Progress = ({ wave }: { readonly wave: RolloutWaveView }) => {
   const { changed, moved, proven, clusters } = wave;
   const shares = waveShares(wave);
@@ -100,7 +100,7 @@ interface WaveProps {
   readonly rollout: RolloutView;
 }
 
-/** The approval that agents of a wave wait for. */
+/** Approval that the agents of a wave wait for. */
 const Approval = ({ approval }: { readonly approval: NonNullable<RolloutWaveView['approval']> }) => {
   const { clusters, tag, missing, approvers, problems } = approval;
   return (
@@ -120,7 +120,7 @@ const Approval = ({ approval }: { readonly approval: NonNullable<RolloutWaveView
   );
 };
 
-/** Waves that work on the commit, or are kept from it. */
+/** States of waves that are working on the commit, or are kept from it. */
 const AT_WORK: readonly WaveState[] = ['Moving', 'Soaking', 'Halted'];
 
 const Wave = ({ wave, rollout }: WaveProps) => {
@@ -158,7 +158,7 @@ const Wave = ({ wave, rollout }: WaveProps) => {
   );
 };
 
-/** The waves of a rollout beside each other, in their order. */
+/** Waves of a rollout side by side, in order. */
 export const WaveList = ({ rollout }: { readonly rollout: RolloutView }) => (
   <section aria-labelledby="waves-title">
     <h2 id="waves-title" className="pf-v6-screen-reader">

@@ -1,4 +1,6 @@
-/** Regions for which a list names another country, with the reason to keep that of the seed. */
+/**
+ * Regions for which a public list names another country, with the reason to keep that of the seed.
+ */
 export const COUNTRY_DIFFERENCES: Readonly<Record<string, string>> = {
   'Spare Cores: azure/brazilsoutheast US':
     'A fault of the list: Microsoft has the region in Rio de Janeiro; the list has mixed it up with its next entry.',

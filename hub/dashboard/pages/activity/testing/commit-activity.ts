@@ -2,14 +2,14 @@ import type { ClusterSteps, CommitActivity } from '@fso/shared/api';
 
 const START = Date.parse('2026-01-03T10:30:00.000Z');
 export const NOTICED: string = new Date(START).toISOString();
-/** @param ms after the commit was noticed */
+/** @param ms milliseconds since the commit was noticed */
 export const at = (ms: number): string => new Date(START + ms).toISOString();
 
 type Times = readonly [offered?: number | undefined, accepted?: number, written?: number, proven?: number];
 
 const timeOf = (ms: number | undefined): string | null => (ms === undefined ? null : at(ms));
 
-/** @param times ms after the commit was noticed */
+/** @param times milliseconds since the commit was noticed */
 export const stepsIn = (cluster: string, times: Times, refused: ClusterSteps['refused'] = null): ClusterSteps => {
   const [offered, accepted, written, proven] = times;
   return {

@@ -63,7 +63,7 @@ const Verification = ({ report }: Pick<ClusterView, 'report'>) => {
   );
 };
 
-/** The commits that are offered to the cluster, accepted and proven. */
+/** Commits that the cluster was offered, has accepted and has proven. */
 export const RevisionCard = ({ cluster }: { readonly cluster: ClusterView }) => {
   const { offeredRevision, revision, provenRevision, waitsFor, nack, report, policies } = cluster;
   return (

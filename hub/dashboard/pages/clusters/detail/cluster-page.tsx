@@ -53,10 +53,10 @@ const IssueAlert = ({ group: { name, severity, issues, since } }: { readonly gro
   </Alert>
 );
 
-/** Alerts whose subject the page shows by itself. */
+/** Alerts that the page shows as banners. */
 const SHOWN_BY_BANNERS: ReadonlySet<AlertName> = new Set(['ClusterAway', 'ClusterNotObserved', 'ClusterNeverSeen']);
 
-/** The issues of the cluster, worst first; those of its policies are in its tabs. */
+/** Issues of the cluster, worst first. Those of its policies are in its tabs. */
 const Issues = ({ cluster }: { readonly cluster: string }) => {
   const { data } = useQuery(issuesQuery({ cluster }));
   return data?.items
@@ -70,7 +70,7 @@ const Issues = ({ cluster }: { readonly cluster: string }) => {
 
 const route = getRouteApi('/shell/clusters/$name');
 
-/** A heartbeat sends no event: only another read shows that a quiet cluster is still there. */
+/** Interval of reads: no event announces a heartbeat. */
 const HEARTBEAT_MS = 30_000;
 
 const Labels = ({ cluster }: { readonly cluster: ClusterView }) => (

@@ -61,7 +61,7 @@ const COLUMNS: readonly Column<ClusterPolicy>[] = [
   { title: 'Changed', sort: 'updated', cell: ({ changed }) => <RelativeTime time={changed} absent="not reported" /> },
 ];
 
-/** Policies that the cluster should have or that it reports, each as it stands here. */
+/** Policies that the cluster should have or reports, with their state here. */
 export const ClusterPolicies = ({ cluster }: { readonly cluster: ClusterView }) => {
   const search = route.useSearch();
   const sort = ownSort(search.sort, SORTS, 'name');

@@ -93,7 +93,7 @@ const columns = (isFresh: boolean): PlainTableProps<Condition>['columns'] => [
 ];
 
 interface ConditionsCardProps {
-  /** Conditions that the agent reports; undefined: nothing reported. */
+  /** Conditions that the agent reports; undefined if nothing is reported. */
   readonly conditions: readonly Condition[] | undefined;
   /** Whether the cluster is connected. */
   readonly isFresh: boolean;
@@ -148,11 +148,11 @@ const Panel = ({ tab, cluster }: { readonly tab: TabKey; readonly cluster: Clust
   return tab === 'events' ? <ClusterEvents cluster={cluster.name} /> : <ClusterOverview cluster={cluster} />;
 };
 
-/** The tabs of a cluster; the URL names the open one. */
+/** Tabs of a cluster. The URL names the open one. */
 export const ClusterTabs = ({ cluster }: { readonly cluster: ClusterView }) => {
   const { tab: active = 'overview' } = route.useSearch();
   const navigate = route.useNavigate();
-  // Filters are of one tab: another one begins without them.
+  // Filters belong to one tab; another tab starts without them.
   const show = (tab: TabKey): void => void navigate({ search: tab === 'overview' ? {} : { tab }, replace: true });
   return (
     <>

@@ -78,7 +78,7 @@ const None = ({ cluster: { connection, report } }: { readonly cluster: ClusterVi
   );
 };
 
-/** Agents name the first 20; their count is of all. */
+/** Violations of a cluster. Agents name the first 20, but count all. */
 export const ClusterViolations = ({ cluster }: { readonly cluster: ClusterView }) => {
   const search = route.useSearch();
   const { q } = search;

@@ -17,15 +17,15 @@ interface ConfirmModalProps {
   readonly action: string;
   /** Explains the consequences. */
   readonly children: ReactNode;
-  /** A choice below the name. */
+  /** Option below the name. */
   readonly option?: ReactNode;
-  /** Title of the alert where it failed. */
+  /** Title of the alert after a failure. */
   readonly failure: string;
   readonly mutation: { readonly mutate: () => void; readonly isPending: boolean; readonly error: Error | null };
   readonly onClose: () => void;
 }
 
-/** Asks for the name of the cluster, so that a wrong one is not confirmed by accident. */
+/** Dialog in which the name of the cluster must be typed, so that none is confirmed by accident. */
 const ConfirmModal = ({ cluster, action, children, option, failure, mutation, onClose }: ConfirmModalProps) => {
   const [typed, setTyped] = useState('');
   const id = useId();
@@ -90,7 +90,7 @@ interface EnrolmentModalProps {
   readonly onClose: () => void;
 }
 
-/** Makes a token, shows it, and forgets it when it is closed. */
+/** Creates a token, shows it, and forgets it when the dialog closes. */
 const TokenModal = ({ cluster, onClose }: EnrolmentModalProps) => {
   const make = useMutation({ mutationFn: () => createEnrolmentToken(cluster), gcTime: 0 });
   return (
@@ -136,7 +136,7 @@ const ForgetModal = ({ cluster, onClose }: { readonly cluster: string; readonly 
     mutationFn: () => forgetCluster(cluster, isForced),
     onSuccess: async () => {
       showToast({ variant: 'success', title: `${cluster} is forgotten` });
-      // Its page has nothing to show any more.
+      // The page of the cluster has nothing to show any more.
       await navigate({ to: '/clusters' });
       await client.invalidateQueries({ queryKey: keys.clusters.all });
     },

@@ -1,6 +1,6 @@
 /** Nodes of a cluster in a region, and whether the cluster is registered there. */
 export interface NodeRegion {
-  /** `` = nodes without a region. */
+  /** Empty for nodes without a region. */
   readonly region: string;
   readonly nodes: number;
   readonly isRegistered: boolean;
@@ -12,9 +12,9 @@ const order = (a: NodeRegion, b: NodeRegion): number => {
 };
 
 /**
- * Nodes without a region first, then where the most are; regions without nodes last.
+ * Lists nodes by region: nodes without a region first, then regions by their number of nodes.
  *
- * @param nodesByRegion undefined: nothing reported
+ * @param nodesByRegion undefined if nothing is reported
  */
 export const nodeRegions = (nodesByRegion: Readonly<Record<string, number>> | undefined, registered: readonly string[]): NodeRegion[] => {
   const nodes = new Map(Object.entries(nodesByRegion ?? {}));

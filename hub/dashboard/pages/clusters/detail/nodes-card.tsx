@@ -25,7 +25,7 @@ const Note = ({ row }: { readonly row: NodeRegion }) => {
   );
 };
 
-/** The count is written; the bar only shows it. */
+/** Number of nodes, as text and as a bar. */
 const Count = ({ nodes, most }: { readonly nodes: number; readonly most: number }) => (
   <span className="fso-clusters-count">
     <span className="fso-clusters-count-number">{formatNumber(nodes)}</span>

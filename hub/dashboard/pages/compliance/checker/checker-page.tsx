@@ -24,7 +24,7 @@ interface PickerProps {
   readonly onPick: (ref: FindingRef | undefined) => void;
 }
 
-/** A workload among the reported violations, found by typing a part of its name. */
+/** Field to find a workload among the reported violations by a part of its name. */
 const ViolationPicker = ({ picked, onPick }: PickerProps) => {
   const id = useId();
   const [q, setQ] = useState<string>();
@@ -53,7 +53,7 @@ const ViolationPicker = ({ picked, onPick }: PickerProps) => {
   );
 };
 
-/** The reason that the agent reports, and the command that prints the object. */
+/** Reason that the agent reports, and the command that prints the object. */
 const PickedViolation = ({ of }: { readonly of: FindingRef }) => {
   const { cluster, policy, namespace, kind, name } = of;
   const { data, isSuccess } = useInfiniteQuery(violationsQuery({ cluster, policy, namespace, kind, name }));
@@ -130,7 +130,7 @@ export const CheckerPage = () => {
           {rules.state === 'known'
             ? pasted.workloads.map((workload, index) => (
                 <VerdictCard
-                  // biome-ignore lint/suspicious/noArrayIndexKey: objects of a text have no other identity than their place.
+                  // biome-ignore lint/suspicious/noArrayIndexKey: objects of a text are identified by their position only.
                   key={index}
                   workload={workload}
                   rules={rules.rules}

@@ -2,10 +2,10 @@ import { type EnforcementAction, isUnlisted, type PolicyView, policyKey } from '
 import { combinePolicies, decideResidency, type PodPlacement, type ResidencyDecision } from '@fso/shared/residency';
 import type { Workload } from './workloads.ts';
 
-/** Policies that are judged as one: what they allow together. */
+/** Rule that several policies form together. */
 export interface RegionRule {
   readonly action: EnforcementAction;
-  /** Keys; empty for regions that were typed. */
+  /** Keys of the policies; empty for typed regions. */
   readonly policies: readonly string[];
   readonly regions: readonly string[];
 }
@@ -24,9 +24,9 @@ export interface RuleDecision {
 }
 
 /**
- * Policies of one namespace as agents combine them. What a custom policy does where depends on its
- * scoped actions, which the hub does not know, so each stands alone, after the others. Strongest
- * first.
+ * Combines the policies of a namespace as agents do, the strongest action first. The hub does not
+ * know the scoped actions of a custom policy, so each custom policy is a rule of its own, after the
+ * others.
  */
 export const combine = (policies: readonly GoverningPolicy[]): readonly RegionRule[] => {
   const plain = policies.flatMap(({ action, ...policy }) => (action === 'custom' ? [] : [{ ...policy, actions: [action] }]));
@@ -39,7 +39,7 @@ export const combine = (policies: readonly GoverningPolicy[]): readonly RegionRu
   return [...together, ...alone];
 };
 
-/** Decides about a pod by each rule, as both locks do. */
+/** Decides on a pod by each rule, as both locks do. */
 export const decide = (placement: PodPlacement, rules: readonly RegionRule[]): readonly RuleDecision[] =>
   rules.map((rule) => ({ rule, decision: decideResidency(placement, rule.regions) }));
 
@@ -47,23 +47,26 @@ export const decide = (placement: PodPlacement, rules: readonly RegionRule[]): r
 export interface NamespaceGovernance {
   readonly governing: readonly GoverningPolicy[];
   /**
-   * Policies for the cluster that are not reported yet: whether they govern the namespace is
-   * unknown.
+   * Policies for the cluster that are not reported yet, so it is unknown whether they govern the
+   * namespace.
    */
   readonly unreported: readonly string[];
-  /** Policies that have expired there and govern nothing any more. */
+  /** Policies that have expired and no longer govern. */
   readonly expired: readonly string[];
-  /** Whether the cluster is connected; otherwise this is the last known state. */
+  /** Whether the cluster is connected; if not, this is the last known state. */
   readonly fresh: boolean;
 }
 
-/** @returns why it is not known what governs the namespace; undefined: it is */
+/** @returns why it is unknown what governs the namespace; undefined if it is known */
 export const gapsOf = ({ fresh, unreported }: Pick<NamespaceGovernance, 'fresh' | 'unreported'>): string | undefined => {
   if (!fresh) return 'the cluster is not connected, not observed or does not exist';
   return unreported.length === 0 ? undefined : 'the cluster has not reported every policy that applies to it';
 };
 
-/** @param isConnected as the hub says of the cluster, which may have no policies to tell it by */
+/**
+ * @param isConnected state of the cluster at the hub; the cluster may have no policies that reveal
+ * it
+ */
 export const governanceOf = (
   policies: readonly PolicyView[],
   { cluster, namespace, isConnected }: { readonly cluster: string; readonly namespace: string; readonly isConnected: boolean },
@@ -100,19 +103,25 @@ const OF_POD: Readonly<Record<EnforcementAction, Omit<Outcome, 'failed'>>> = {
   custom: { level: 'warning', text: 'Outside the allowed regions: the consequence depends on the scoped actions of the policy.' },
 };
 
-/** Its controller names the node of each pod, and lock 1 decides when they are bound. */
+/**
+ * Outcome for a DaemonSet: its controller assigns a node to each pod, and lock 1 decides at
+ * binding.
+ */
 const HELD_AT_NODES: Omit<Outcome, 'failed'> = {
   level: 'warning',
   text: 'Accepted with a warning: its pods run on nodes in allowed regions, and stay pending on others.',
 };
 
-/** Consequence for a workload: both locks only warn of it, and its pods make the difference. */
+/**
+ * Describes the consequence for a workload. Both locks only warn about the workload itself, and
+ * decide on its pods.
+ */
 const templateText = (action: EnforcementAction, kind: string): string => {
   if (action === 'deny') return `Not admitted: the ${kind} is accepted with a warning, but each of its pods is refused.`;
   return `${kind} and pods: ${OF_POD[action].text.charAt(0).toLowerCase()}${OF_POD[action].text.slice(1)}`;
 };
 
-/** @param gaps why it is not known what governs the workload; undefined: it is known */
+/** @param gaps why it is unknown what governs the workload; undefined if it is known */
 const admittedOutcome = (isGoverned: boolean, gaps: string | undefined): Outcome => {
   if (gaps !== undefined) return { level: 'warning', text: `Unknown: ${gaps}. The known policies admit it.`, failed: undefined };
   return isGoverned
@@ -121,11 +130,11 @@ const admittedOutcome = (isGoverned: boolean, gaps: string | undefined): Outcome
 };
 
 /**
- * Outcome for a workload, by the strongest action that it violates. Nothing counts as admitted
- * while it is unknown what governs it.
+ * Returns the outcome for a workload, by the strongest action that it violates. While it is unknown
+ * what governs the workload, it does not count as admitted.
  *
  * @param decisions strongest first
- * @param gaps as of {@link admittedOutcome}
+ * @param gaps as for {@link admittedOutcome}
  */
 export const outcomeOf = (decisions: readonly RuleDecision[], { kind }: Pick<Workload, 'kind'>, gaps?: string): Outcome => {
   const failed = decisions.find(({ decision }) => !decision.admitted);

@@ -19,7 +19,7 @@ const SELECTED: readonly string[] = ['nodeSelector', REGION_LABEL];
 
 const TERM = /^required node affinity term (\d+) /;
 
-/** Path in the pod spec to the cause of a violation. */
+/** Returns the path in the pod spec of the cause of a violation. */
 const findBlamedPath = (violation: string): ValuePath => {
   if (violation === VIOLATION_TEXTS.nodeName) return ['nodeName'];
   if (violation === VIOLATION_TEXTS.tooLarge) return TERMS;
@@ -28,25 +28,22 @@ const findBlamedPath = (violation: string): ValuePath => {
   return violation === VIOLATION_TEXTS.unconfined ? [] : SELECTED;
 };
 
-/** Lines of the pasted text that a violation speaks of. */
+/** Returns the lines of the pasted text that cause a violation. */
 export const findBlamedLines = ({ document, podSpec }: Pick<Workload, 'document' | 'podSpec'>, violation: string): LineRange => {
   const path = findBlamedPath(violation);
   const lines = document.linesOf([...podSpec, ...path]);
   return path.length === 0 ? { from: lines.from, to: lines.from } : lines;
 };
 
-/** A workload changed so that it is confined to one region. */
+/** Change that confines a workload to one region. */
 interface Fix {
   readonly region: string;
-  /** Further changes beside the nodeSelector, as sentences. */
+  /** Changes other than the nodeSelector, as sentences. */
   readonly also: readonly string[];
-  /**
-   * The document as it is, and with the change, written in the same way; JSON where JSON was
-   * pasted.
-   */
+  /** Document before and after the change, in the same style; JSON if JSON was pasted. */
   readonly before: string;
   readonly after: string;
-  /** Whether the same decision, asked again, now admits it under every rule. */
+  /** Whether every rule admits the changed workload. */
   readonly isEnough: boolean;
 }
 
@@ -62,7 +59,7 @@ type Terms = readonly (NodeSelectorTerm | null)[];
 const termsOf = ({ affinity }: PodPlacement): Terms =>
   affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
 
-/** A term without requirements matches no node. */
+/** Whether a term has no requirements, and so matches no node. */
 const isVoid = (term: NodeSelectorTerm | null): boolean => !term?.matchExpressions?.length && !term?.matchFields?.length;
 
 const reaches = (term: NodeSelectorTerm | null, region: string): boolean => {
@@ -70,15 +67,15 @@ const reaches = (term: NodeSelectorTerm | null, region: string): boolean => {
   return any || values.includes(region);
 };
 
-/** Whether a nodeSelector on the region would leave the pod a node to run on. */
+/** Whether a pod with a nodeSelector on the region could still run on a node. */
 const isWithin = (placement: PodPlacement, region: string): boolean => {
   const terms = termsOf(placement).filter((term) => !isVoid(term));
   return terms.length === 0 || terms.some((term) => reaches(term, region));
 };
 
 /**
- * Regions that the fix can choose from, those first that the pod asks for already: what every
- * rule allows, else what the strongest one that refuses allows.
+ * Returns the regions that the fix can choose from: those that all rules allow, else those that the
+ * strongest refusing rule allows. Regions that the pod asks for already come first.
  */
 export const fixRegions = (placement: PodPlacement, rules: readonly RegionRule[]): readonly string[] => {
   const [strongest, ...others] = rules;
@@ -90,7 +87,7 @@ export const fixRegions = (placement: PodPlacement, rules: readonly RegionRule[]
   return all.toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 };
 
-/** Changes a copy of the document so that the workload asks for one allowed region. */
+/** Changes a copy of the document so that the workload requires one allowed region. */
 export const planFix = (workload: Workload, { region, violation, rules }: FixWish): Fix => {
   const document = workload.document.copy();
   const isJson = isCollection(document.contents) && document.contents.flow === true;
@@ -109,7 +106,7 @@ const isAdmitted = (document: Document, { path }: Workload, rules: readonly Regi
 
 const change = (document: Document, { podSpec, placement }: Workload, region: string, violation: string): readonly string[] => {
   const also: string[] = [];
-  // Also of a pod that is bound: a recreated pod must not keep the scheduler's choice.
+  // Also for a bound pod: a recreated one must not keep the scheduler's choice.
   if (document.deleteIn([...podSpec, 'nodeName'])) also.push('spec.nodeName is removed: the scheduler chooses the node');
   if (violation === VIOLATION_TEXTS.tooLarge) {
     removeTerms(document, podSpec);
@@ -122,7 +119,7 @@ const change = (document: Document, { podSpec, placement }: Workload, region: st
   return also;
 };
 
-/** A selector that is null, or absent, becomes a map. */
+/** Sets the region in the nodeSelector. A missing or null selector becomes a map. */
 const selectRegion = (document: Document, podSpec: ValuePath, region: string): void => {
   const path = [...podSpec, 'nodeSelector'];
   if (isMap(document.getIn(path, true))) document.setIn([...podSpec, ...SELECTED], region);
@@ -130,8 +127,8 @@ const selectRegion = (document: Document, podSpec: ValuePath, region: string): v
 };
 
 /**
- * Takes the region out of every term. From the end, so that what is removed moves nothing that is
- * still to be looked at.
+ * Removes the region from every term, in reverse order so that removed terms do not shift the
+ * remaining ones.
  */
 const openTerms = (document: Document, podSpec: ValuePath, terms: Terms): void => {
   for (const [index, term] of [...terms.entries()].reverse()) openTerm(document, [...podSpec, ...TERMS, index], term);
@@ -140,8 +137,8 @@ const openTerms = (document: Document, podSpec: ValuePath, terms: Terms): void =
 };
 
 /**
- * Removes a term that has only the region, as it would match no node without it; takes the region
- * out of others.
+ * Removes the region from a term. A term with nothing else is removed as a whole, because an empty
+ * one matches no node.
  */
 const openTerm = (document: Document, path: ValuePath, term: NodeSelectorTerm | null): void => {
   const expressions = term?.matchExpressions ?? [];
@@ -150,7 +147,7 @@ const openTerm = (document: Document, path: ValuePath, term: NodeSelectorTerm | 
   else for (const [at] of onRegion.reverse()) document.deleteIn([...path, 'matchExpressions', at]);
 };
 
-/** Removes the list of terms, with the maps that contain nothing else. */
+/** Removes the list of terms, and maps that are empty without it. */
 const removeTerms = (document: Document, podSpec: ValuePath): void => {
   for (let length = TERMS.length; length > 0; length -= 1) {
     const path = [...podSpec, ...TERMS.slice(0, length)];

@@ -20,7 +20,7 @@ interface FieldProps {
   readonly placeholder: string;
   readonly value: string | undefined;
   readonly options: readonly string[];
-  /** Texts that the API accepts; absent: all. */
+  /** Filter whose schema the text must match; absent if every text is valid. */
   readonly checked?: Filter;
   readonly onChange: (value: string | undefined) => void;
 }
@@ -106,7 +106,7 @@ const WAYS = [
   { by: 'regions', text: 'Regions' },
 ] as const;
 
-/** Chooses the policies or regions that judge the pasted text. */
+/** Form to choose the policies or regions that judge the pasted text. */
 export const GovernanceForm = (props: GovernanceFormProps) => {
   const { choice, onChange } = props;
   return (

@@ -2,10 +2,10 @@ import { DEFAULT_LIMITS, type DecodeLimits, readYamlFile, type ValuePath } from 
 import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from 'yaml';
 import type { LineRange } from '../../../lib/text-diff.ts';
 
-/** The limits of a pasted text are those of a file of a policy repository, with fewer documents. */
+/** Limits of a pasted text: those of a file in a policy repository, with fewer documents. */
 export const PASTE_LIMITS: DecodeLimits = { ...DEFAULT_LIMITS, maxDocumentsPerFile: 100 };
 
-/** Place in a pasted text that cannot be read, and why. */
+/** Problem in a pasted text. */
 export interface PasteProblem {
   /** Line number, from 1. */
   readonly line: number;
@@ -16,11 +16,11 @@ export interface PasteProblem {
 export interface PastedDocument {
   readonly value: unknown;
   /**
-   * Lines on which a value stands with its key; where there is none, the line of the nearest thing
-   * around it.
+   * Returns the lines of a value with its key. For a missing value, returns the first line of its
+   * nearest parent.
    */
   linesOf(path: ValuePath): LineRange;
-  /** A fresh copy to change. */
+  /** Creates a copy to change. */
   copy(): Document;
 }
 
@@ -34,8 +34,8 @@ const OPTIONS = { version: '1.2', schema: 'core', merge: false, uniqueKeys: true
 const isEmpty = ({ contents }: Document): boolean => contents === null || (isNode(contents) && contents.toJSON() === null);
 
 /**
- * Never throws; a text with a problem has no documents. The limits are checked before anything is
- * built from the text.
+ * Parses a pasted text. Never throws: a text with a problem has no documents. The limits are
+ * checked before any value is built.
  */
 export const readPastedText = (text: string): PastedText => {
   const { problems } = readYamlFile({ path: '', text }, PASTE_LIMITS);
@@ -54,16 +54,13 @@ const toPasted = (document: Document, lines: LineCounter): PastedDocument => ({
 
 const lineOf = (offset: number, lines: LineCounter): number => Math.max(1, lines.linePos(offset).line);
 
-/**
- * Lines of a value. A missing value would be in the nearest value around it, so the first line of
- * that one is returned.
- */
+/** Returns the lines of a value; for a missing value, the first line of its nearest parent. */
 const linesOf = (document: Document, path: ValuePath, lines: LineCounter): LineRange => {
   for (let length = path.length; length > 0; length -= 1) {
     const range = rangeOf(document, path.slice(0, length));
     if (range === undefined) continue;
     const from = lineOf(range.start, lines);
-    // A missing value is shown by the first line of its parent.
+    // A missing value is located at the first line of its parent.
     return { from, to: length < path.length ? from : Math.max(from, lineOf(range.end - 1, lines)) };
   }
   const from = lineOf(isNode(document.contents) ? (document.contents.range?.[0] ?? 0) : 0, lines);

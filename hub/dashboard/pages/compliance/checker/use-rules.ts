@@ -18,9 +18,9 @@ export interface RuleChoice {
   readonly regions?: string | undefined;
 }
 
-/** Rules to check by, or why there are none yet. */
+/** Rules to check by, or why there are none. */
 export type GoverningRules =
-  /** Something has to be chosen first. */
+  /** The user must choose something first. */
   | { readonly state: 'open'; readonly ask: string }
   | { readonly state: 'loading' }
   | { readonly state: 'failed'; readonly error: Error; readonly retry: () => void }
@@ -28,13 +28,13 @@ export type GoverningRules =
       readonly state: 'known';
       readonly rules: readonly RegionRule[];
       readonly governance?: NamespaceGovernance;
-      /** Keys of policies that would govern, had they not expired. */
+      /** Keys of policies that would govern if they had not expired. */
       readonly expired: readonly string[];
-      /** Reason for which more or fewer policies may govern. */
+      /** Reason why other policies may govern. */
       readonly gaps?: string | undefined;
     };
 
-/** Regions as people type them, between commas or spaces. */
+/** Splits typed text into regions, at commas and spaces. */
 const regionsOfText = (text: string): readonly string[] => [...new Set(text.split(/[\s,]+/).filter((region) => region !== ''))];
 
 const isPolicy = (text: string | undefined): text is string => /^[^/]+(\/[^/]+)?$/.test(text ?? '');
@@ -66,14 +66,14 @@ const ofPolicy = (policy: PolicyView, nowMs: number): GoverningRules => {
 
 const chosen = (policy: string | undefined, query: PendingQuery<PolicyView>, nowMs: number): GoverningRules => {
   if (!isPolicy(policy)) return { state: 'open', ask: 'Choose a policy.' };
-  // Most often, its name is typed in part.
+  // Usually, its name is only partly typed.
   if (isNotFound(query.error)) return { state: 'open', ask: `There is no policy ${policy}.` };
   return answered(query, (found) => ofPolicy(found, nowMs));
 };
 
 interface NamespaceFacts {
   readonly policies: readonly PolicyView[];
-  /** undefined: there is no cluster of this name. */
+  /** Undefined if there is no cluster with this name. */
   readonly cluster: ClusterView | undefined;
 }
 
@@ -88,7 +88,7 @@ const useNamespace = (cluster: string, namespace: string, enabled: boolean): Pen
   };
 };
 
-/** Reads the rules that judge a workload. */
+/** Reads the rules that apply to a workload. */
 export const useRules = ({ by, policy, cluster = '', namespace = '', regions }: RuleChoice): GoverningRules => {
   const now = useNow(MINUTE_MS);
   const one = useQuery({ ...policyQuery(policy ?? ''), enabled: by === 'policy' && isPolicy(policy) });

@@ -29,7 +29,7 @@ interface FixViewProps {
   readonly rules: readonly RegionRule[];
 }
 
-/** The change that mends a workload, and the whole of it to copy. */
+/** Change that fixes a workload, and the whole result to copy. */
 const FixView = ({ workload, violation, rules }: FixViewProps) => {
   const regions = useMemo(() => fixRegions(workload.placement, rules), [workload, rules]);
   const [chosen, setChosen] = useState('');
@@ -78,7 +78,7 @@ const Change = ({ workload, violation, rules, region }: FixViewProps & { readonl
 };
 
 const AROUND = 2;
-/** Most lines of an excerpt: what fails may be long, and its beginning shows where it is. */
+/** Most lines of an excerpt. The cause can be long, and its beginning suffices to find it. */
 const MOST = 12;
 
 interface ExcerptProps {
@@ -87,7 +87,7 @@ interface ExcerptProps {
   readonly range: LineRange;
 }
 
-/** Lines of the pasted text with their numbers; those of the range have a mark before them. */
+/** Lines of the pasted text with their numbers. Those of the range are marked. */
 const Excerpt = ({ lines, range }: ExcerptProps) => {
   const last = Math.min(range.to, range.from + MOST - 1);
   const first = Math.max(1, range.from - AROUND);
@@ -111,7 +111,7 @@ const Excerpt = ({ lines, range }: ExcerptProps) => {
 interface VerdictCardProps {
   readonly workload: Workload;
   readonly rules: readonly RegionRule[];
-  /** Reason for which it is unknown what governs the workload; undefined: it is known. */
+  /** Reason why it is unknown what governs the workload; undefined if it is known. */
   readonly gaps: string | undefined;
   readonly lines: readonly string[];
   /** Shows lines in the pasted text. */

@@ -6,8 +6,8 @@ import { truncateText } from '../../../lib/format.ts';
 import { type PastedDocument, type PasteProblem, readPastedText } from './pasted-text.ts';
 
 /**
- * The fields that the decision reads, as core/v1 has them; the API server takes null for absent.
- * All else is left alone.
+ * Schemas of the fields that the decision reads, as in core/v1. Null counts as absent, as in the
+ * API server. Other fields are ignored.
  */
 
 const Requirement = z.looseObject({ key: z.string(), operator: z.string(), values: z.array(z.string()).nullish() });
@@ -33,7 +33,7 @@ const MetadataSchema = z.looseObject({
 
 const Template = z.looseObject({ spec: PodSpec });
 
-/** Paths of the pod spec in each kind. */
+/** Paths of the pod spec in different kinds. */
 const POD: readonly string[] = ['spec'];
 const TEMPLATE: readonly string[] = ['spec', 'template', 'spec'];
 const JOB_TEMPLATE: readonly string[] = ['spec', 'jobTemplate', 'spec', 'template', 'spec'];
@@ -46,7 +46,7 @@ interface WorkloadKind {
 const object = (spec: z.ZodType): z.ZodType => z.looseObject({ metadata: MetadataSchema.default({}), spec });
 const templated: WorkloadKind = { schema: object(z.looseObject({ template: Template })), podSpec: TEMPLATE };
 
-/** Kinds that make pods, by name. */
+/** Kinds that create pods, by name. */
 const WORKLOAD_KINDS: ReadonlyMap<string, WorkloadKind> = new Map([
   ['Pod', { schema: object(PodSpec), podSpec: POD }],
   ['Deployment', templated],
@@ -64,31 +64,30 @@ const WORKLOAD_KINDS: ReadonlyMap<string, WorkloadKind> = new Map([
   ],
 ]);
 
-/** A List can hold more objects than the text has documents. */
+/** Most workloads that are judged. A List can hold more objects than the text has documents. */
 const MAX_WORKLOADS = 200;
 
-/** An object of the pasted text that makes pods. */
+/** Object of the pasted text that creates pods. */
 export interface Workload {
   readonly kind: string;
   readonly name: string;
   readonly namespace: string | undefined;
-  /** Line on which it begins. */
+  /** First line of the object. */
   readonly line: number;
   readonly document: PastedDocument;
-  /** Path of the object in its document: empty, or that of an item of a List. */
+  /** Path of the object in its document: empty, or the path of an item of a List. */
   readonly path: ValuePath;
   /** Path of the pod spec in the document. */
   readonly podSpec: ValuePath;
   readonly placement: PodPlacement;
   /**
-   * A pod as a cluster gave it, already bound: its nodeName is the scheduler's answer and is not
-   * judged.
+   * Node of a pod that was already bound in a cluster. The scheduler chose it, so it is not judged.
    */
   readonly boundTo: string | undefined;
   readonly isDaemonSetPod: boolean;
 }
 
-/** Workloads of a pasted text, and what of it cannot be read. */
+/** Workloads of a pasted text, and the problems of the rest. */
 export interface PastedWorkloads {
   readonly workloads: readonly Workload[];
   readonly problems: readonly PasteProblem[];
@@ -116,7 +115,7 @@ export const readWorkloads = (text: string): PastedWorkloads => {
 
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** `kubectl get -o yaml` wraps several objects into a List. */
+/** Splits a List, in which `kubectl get -o yaml` wraps several objects. */
 const partsOf = (part: Part): readonly Part[] => {
   const { value, document } = part;
   if (!isFields(value) || value['kind'] !== 'List' || !Array.isArray(value['items'])) return [part];

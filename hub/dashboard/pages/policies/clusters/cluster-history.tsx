@@ -30,7 +30,7 @@ const StateAtTime = ({ cluster, policy, at }: Place & { readonly at: string }) =
   </QueryView>
 );
 
-/** Asks whether the policy was proven at a time. */
+/** Form that asks whether the policy was proven at a time. */
 const Question = (place: Place) => {
   const [typed, setTyped] = useState('');
   const id = useId();
@@ -110,7 +110,7 @@ const HistoryModal = ({ policy, cluster, onClose }: Place & { readonly onClose: 
   );
 };
 
-/** Opens the history of a policy in a cluster. */
+/** Button that opens the history of a policy in a cluster. */
 export const HistoryButton = (place: Place) => {
   const [isOpen, setOpen] = useState(false);
   return (

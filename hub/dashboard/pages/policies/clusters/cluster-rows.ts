@@ -2,25 +2,28 @@ import { type Enforcement, effectivePhase, type LockCounts, type LockState, type
 import { WORST_FIRST } from '../lock-counts.ts';
 
 /**
- * The clusters of one policy, filtered and sorted in the browser: the hub sends all of them at
+ * Clusters of one policy, filtered and sorted in the browser, since the hub sends all of them at
  * once.
  */
 
 const LOCKS = ['admission', 'binding', 'gatekeeper'] as const satisfies readonly (keyof Enforcement)[];
-/** Part of the locks with a state of its own in each report. */
+/** Part of a lock with its own state in each report. */
 export type LockName = (typeof LOCKS)[number];
 
 /**
- * now: current. last: the last report, of a cluster that is not connected or not observed. never:
- * no report yet.
+ * Age of the known state.
+ *
+ * - now: current
+ * - last: from the last report of a cluster that is not connected or not observed
+ * - never: no report yet
  */
 type Knowledge = 'now' | 'last' | 'never';
 
-/** Policy in one cluster, with the phase that counts and how current it is. */
+/** Policy in one cluster, with the phase that counts and the age of its state. */
 export interface ClusterRow extends PolicyInCluster {
   /**
-   * The phase that the cluster counts as: one that is not connected is at best pending, as its
-   * current state is unknown.
+   * Phase that the cluster counts as. A cluster that is not connected is at best pending, because
+   * its current state is unknown.
    */
   readonly phase: Phase;
   readonly known: Knowledge;
@@ -36,7 +39,7 @@ export const toClusterRows = (clusters: readonly PolicyInCluster[]): ClusterRow[
 
 const statesOf = ({ report }: ClusterRow): LockState[] => LOCKS.flatMap((lock) => report?.enforcement[lock].state ?? []);
 
-/** Whether it is known now that every lock which has something to do does it. */
+/** Whether every lock that applies is currently known to be enforced. */
 const isEnforced = (row: ClusterRow): boolean =>
   row.known === 'now' && statesOf(row).every((state) => state === 'Enforced' || state === 'NotApplicable');
 
@@ -44,7 +47,10 @@ interface RowFilter {
   /** Part of the cluster's name. */
   readonly q?: string | undefined;
   readonly phase?: Phase | undefined;
-  /** other: not known to be enforced. A state: a lock at least is in it, as last reported. */
+  /**
+   * State of the locks. other: not known to be enforced. A lock state: at least one lock last
+   * reported it.
+   */
   readonly locks?: 'enforced' | 'other' | LockState | undefined;
   readonly known?: Knowledge | undefined;
 }
@@ -71,7 +77,7 @@ const lockOrder =
   (row: ClusterRow): number =>
     row.report === null ? -1 : WORST_FIRST.indexOf(row.report.enforcement[lock].state);
 
-/** Sort values of the columns, the most urgent first; rows with equal values are sorted by name. */
+/** Sort values of the columns, the most urgent first. Rows with equal values are sorted by name. */
 const ORDERS: Readonly<Record<string, (row: ClusterRow) => number>> = {
   cluster: () => 0,
   phase: ({ phase }) => PHASES.indexOf(phase),
@@ -82,10 +88,7 @@ const ORDERS: Readonly<Record<string, (row: ClusterRow) => number>> = {
   violations: ({ report }) => report?.violations ?? -1,
 };
 
-/**
- * @param sort key of a column, with `-` before it for the other way round; one that is not known:
- * by name
- */
+/** @param sort key of a column, with `-` before it for descending order; by name if unknown */
 export const sortRows = (rows: readonly ClusterRow[], sort: string): ClusterRow[] => {
   const order = ORDERS[sort.replace(/^-/, '')] ?? (() => 0);
   const sign = sort.startsWith('-') ? -1 : 1;

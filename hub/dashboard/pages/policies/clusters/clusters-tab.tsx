@@ -75,7 +75,7 @@ const lockCell =
 
 const countText = (value: number | undefined): string => (value === undefined ? 'not known' : formatNumber(value));
 
-/** Their widths are in policies.css. */
+/** Columns of the table. Their widths are in policies.css. */
 const CLUSTER_COLUMNS: readonly Column<ClusterRow>[] = [
   { title: 'Cluster', sort: 'cluster', cell: Cluster },
   { title: 'Phase', sort: 'phase', cell: Phase },

@@ -1,20 +1,20 @@
 import { FLOOR_ACTIONS, FLOOR_LABEL_VALUE, floorLabel, LABELS, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
 
 /**
- * A label of a governed namespace that differs from what one policy alone would write. Where
- * several policies govern a namespace, its labels have the strongest action, and the regions that
- * all policies of that action allow.
+ * Label of a governed namespace that differs from the one that a single policy would write. If
+ * several policies govern a namespace, its labels name the strongest action, and the regions that
+ * all policies with that action allow.
  */
 export interface LabelDifference {
   readonly key: string;
   readonly expected: string;
-  /** undefined: the label is not there. */
+  /** Undefined if the label is missing. */
   readonly actual: string | undefined;
-  /** otherPolicy: the labels speak for another policy, which governs the namespace too. */
+  /** otherPolicy: the labels are those of another policy that also governs the namespace. */
   readonly kind: 'missing' | 'otherPolicy' | 'differs';
 }
 
-/** Labels of one governed namespace in one cluster, and how they differ. */
+/** Labels of one governed namespace in one cluster, with their differences. */
 export interface LabelRow {
   readonly cluster: string;
   readonly fresh: boolean;
@@ -27,10 +27,10 @@ export interface LabelRow {
  * https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
  */
 const MAX_LABEL_VALUE = 63;
-/** `-` and eight characters of a hash stand at the end of a value that was cut. */
+/** Length of the end of a shortened value: `-` and eight characters of a hash. */
 const CUT_TAIL = 9;
 
-/** Whether a label holds a text; of one that is too long for a label it holds the beginning. */
+/** Whether a label holds a text, or the beginning of a text that is too long for a label. */
 const holds = (actual: string, expected: string): boolean => {
   if (expected.length <= MAX_LABEL_VALUE) return actual === expected;
   const head = expected.slice(0, MAX_LABEL_VALUE - CUT_TAIL).replace(/[^A-Za-z0-9]+$/, '');
@@ -47,7 +47,7 @@ const expectedOf = ({ namespace, name, enforcementAction, effectiveRegions }: La
     [LABELS.policyName, name],
     [LABELS.policyNamespace, namespace],
     [LABELS.allowedRegions, effectiveRegions.toSorted(byCodeUnit).join('_')],
-    // What a custom policy does depends on its enforcement points, which no agent reports.
+    // The effect of a custom policy depends on its enforcement points, which no agent reports.
     ...(floor === undefined
       ? []
       : ([
@@ -59,7 +59,7 @@ const expectedOf = ({ namespace, name, enforcementAction, effectiveRegions }: La
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Compares labels of a namespace with those that the policy alone would write. */
+/** Compares the labels of a namespace with those that the policy alone would write. */
 export const differencesOf = (policy: LabelledPolicy, labels: Labels): LabelDifference[] => {
   const expected = expectedOf(policy);
   const isOfOther = [LABELS.policyName, LABELS.policyNamespace].some((key) => {

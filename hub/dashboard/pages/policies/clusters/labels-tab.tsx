@@ -17,7 +17,7 @@ import { usePolicyDetails } from '../use-policy-details.ts';
 import { usePolicySearch } from '../use-policy-search.ts';
 import { filterLabelRows, type LabelDifference, type LabelRow, labelRows } from './label-differences.ts';
 
-/** Key without the prefix, which all keys share and the text above the table names. */
+/** Returns a key without the prefix that all keys share; the text above the table names it. */
 const shortKey = (key: string): string => key.slice(KEY_PREFIX.length);
 
 const Labels = ({ labels }: LabelRow) =>

@@ -18,9 +18,7 @@ import { CodePane } from './source-tab.tsx';
 const SIGNS = { same: ' ', added: '+', removed: '-' } as const;
 const ELEMENTS = { same: 'span', added: 'ins', removed: 'del' } as const;
 
-/**
- * Line of a difference, marked by its sign, its element (which screen readers name) and its colour.
- */
+/** Line of a diff, marked by sign, element (which screen readers announce) and colour. */
 const Line = ({ kind, text, before, after }: DiffLine) => {
   const Element = ELEMENTS[kind];
   return (
@@ -58,11 +56,11 @@ const summaryOf = ({ hunks, added, removed, movedFrom, isFirstKnown }: RevisionD
 
 interface DiffViewProps {
   readonly revision: PolicyRevision;
-  /** The one before it, if it is known. */
+  /** Previous revision, if known. */
   readonly before: PolicyRevision | undefined;
 }
 
-/** The changes of a revision to the document. */
+/** Changes that a revision made to the document. */
 const DiffView = ({ revision, before }: DiffViewProps) => {
   const diff = useMemo(() => diffRevision(revision, before), [revision, before]);
   const { hunks = [] } = diff;
@@ -117,7 +115,7 @@ const Entry = ({ revision, before, isOpen, onToggle }: EntryProps) => {
   );
 };
 
-/** `none`: the reader has closed the newest, which is open at first. */
+/** Value of the URL if the user has closed the newest revision, which is open at first. */
 const CLOSED = 'none';
 
 const Revisions = ({ history: { items, complete } }: { readonly history: PolicyHistory }) => {
@@ -158,6 +156,6 @@ const FromGit = ({ policy }: { readonly policy: string }) => {
   );
 };
 
-/** The commits that changed the document. */
+/** Commits that changed the document. */
 export const HistoryTab = ({ policy }: { readonly policy: PolicyView }) =>
   policy.source === null ? <NotInGit policy={policy} what="history" /> : <FromGit policy={policyKey(policy)} />;

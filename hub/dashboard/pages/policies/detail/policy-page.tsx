@@ -24,7 +24,7 @@ import { HistoryTab } from './history-tab.tsx';
 import { SourceTab } from './source-tab.tsx';
 import { ViolationsTab } from './violations-tab.tsx';
 
-/** The commit that last changed the document. */
+/** Commit that last changed the document. */
 const LastChange = ({ policy }: { readonly policy: PolicyView }) => {
   const history = useQuery(policyHistoryQuery(policyKey(policy)));
   const last = history.data?.items[0]?.commit;
@@ -67,7 +67,7 @@ const OriginNote = ({ policy }: { readonly policy: PolicyView }) => {
   );
 };
 
-/** The summary above the tabs. */
+/** Summary above the tabs. */
 const PolicyDescription = ({ policy }: { readonly policy: PolicyView }) => {
   const { targetNamespace, allowedRegions, effectiveRegions, expiryDate, violations, source } = policy;
   const isScoped = useScope() !== undefined;
@@ -95,12 +95,12 @@ const PolicyDescription = ({ policy }: { readonly policy: PolicyView }) => {
 const OVERVIEW = 'overview';
 const TABS = ['clusters', 'source', 'labels', 'violations', 'history'] as const;
 
-/** Chosen by the URL; only the one that is open is in the document. */
+/** Tabs of a policy. The URL names the open one, and only that is in the document. */
 const PolicyTabs = ({ policy }: { readonly policy: PolicyView }) => {
   const { search, openTab } = usePolicySearch();
   const { clusters, violations } = policy;
-  // Documents and commits can name what is outside of a scope: the hub shows them to those who see
-  // everything.
+  // Documents and commits can name objects outside of the user's scope, so the hub shows them only
+  // to users who see everything.
   const isScoped = useScope() !== undefined;
   const tab = (key: string, title: string, content: ReactNode) => (
     <Tab eventKey={key} title={<TabTitleText>{title}</TabTitleText>}>

@@ -11,9 +11,9 @@ import { formatNumber } from '../../../lib/format.ts';
 import { NotInGit } from '../policy-origin.tsx';
 import { type Token, tokenizeYaml } from './yaml-tokens.ts';
 
-/** Lines of a document, which scroll by themselves. @param label accessible name */
+/** Scrollable pane with lines of a document. @param label accessible name */
 export const CodePane = ({ label, children }: { readonly label: string; readonly children: ReactNode }) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must scroll by keyboard, too.
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable area must be scrollable by keyboard.
   <section className="fso-code" tabIndex={0} aria-label={label}>
     <pre>
       <code>{children}</code>
@@ -21,7 +21,7 @@ export const CodePane = ({ label, children }: { readonly label: string; readonly
   </section>
 );
 
-/** A document of a megabyte would be tens of thousands of lines. */
+/** Most lines that are shown at first. A document of a megabyte has tens of thousands. */
 const FEW_LINES = 1000;
 
 const Line = ({ number, tokens }: { readonly number: number; readonly tokens: readonly Token[] }) => (
@@ -43,13 +43,13 @@ const Line = ({ number, tokens }: { readonly number: number; readonly tokens: re
 
 interface YamlViewProps {
   readonly yaml: string;
-  /** Its number in the file. */
+  /** Number of the first line in the file. */
   readonly firstLine: number;
 }
 
 /**
- * A document with the line numbers of its file, highlighted. Its content becomes text, never
- * markup.
+ * Highlighted document, with the line numbers of its file. Its content is rendered as text, never
+ * as markup.
  */
 const YamlView = ({ yaml, firstLine }: YamlViewProps) => {
   const [isWhole, setWhole] = useState(false);
@@ -104,6 +104,6 @@ const FromGit = ({ policy }: { readonly policy: string }) => {
   );
 };
 
-/** The document as it stands in Git. */
+/** Document in Git. */
 export const SourceTab = ({ policy }: { readonly policy: PolicyView }) =>
   policy.source === null ? <NotInGit policy={policy} what="document" /> : <FromGit policy={policyKey(policy)} />;

@@ -1,4 +1,4 @@
-/** Splits lines of YAML into tokens by sight, without parsing: enough to tint them. */
+/** Splits lines of YAML into tokens for colouring, with patterns instead of a parser. */
 
 type TokenKind = 'key' | 'string' | 'comment' | 'mark' | 'plain';
 
@@ -8,13 +8,10 @@ export interface Token {
   readonly text: string;
 }
 
-/** Indentation, dashes of lists, a key, its colon. */
+/** Indentation, dashes of a list, a key and its colon. */
 const KEY = /^(\s*(?:- +)*)((?:"[^"]*"|'[^']*'|[^\s#"'[\]{},&*!|>%@`-][^:#]*?|-[^\s:#][^:#]*?))(\s*:)(?=\s|$)/;
 const DASHES = /^(\s*(?:- +)*(?:-$)?)/;
-/**
- * Strings in quotes, marks of flow style, comments after a space; everything else up to one of
- * them.
- */
+/** Quoted strings, marks of flow style, comments after a space, and plain text in between. */
 const VALUE = /"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|\s#.*$|^#.*$|[[\]{},]|[^\s"'[\]{},#]+|\s+|./g;
 /** A key whose value is the text below it: `|`, `>-`. */
 const BLOCK = /:\s+[|>][-+0-9]{0,2}\s*(?:#.*)?$/;
@@ -26,7 +23,7 @@ const kindOf = (text: string): TokenKind => {
   return /^[[\]{},]$/.test(text) ? 'mark' : 'plain';
 };
 
-/** Neighbours of one kind become one token; empty ones go. */
+/** Merges adjacent tokens of one kind, and drops empty ones. */
 const joined = (tokens: readonly Token[]): Token[] => {
   const all: Token[] = [];
   for (const { kind, text } of tokens) {
@@ -54,7 +51,7 @@ const tokensOf = (line: string): Token[] => {
 
 const indentOf = (line: string): number => /^\s*/.exec(line)?.[0].length ?? 0;
 
-/** @returns the tokens of each line, which put together are the line again */
+/** @returns the tokens of each line, which together contain its whole text */
 export const tokenizeYaml = (yaml: string): Token[][] => {
   let block: number | undefined;
   return yaml.split('\n').map((line) => {

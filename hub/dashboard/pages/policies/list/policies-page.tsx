@@ -45,7 +45,7 @@ const Connected = ({ clusters: { connected, total } }: PolicySummary) => {
   );
 };
 
-/** Lock 1 is two gates, which mostly are in the same state. */
+/** Counts of the locks. Lock 1 has two gates, which usually are in the same state. */
 const Clusters = (policy: PolicySummary) => {
   const {
     locks,
@@ -83,7 +83,7 @@ const Violations = ({ violations, ...policy }: PolicySummary) =>
     </Link>
   );
 
-/** Their widths are in policies.css. */
+/** Columns of the table. Their widths are in policies.css. */
 const POLICY_COLUMNS: readonly Column<PolicySummary>[] = [
   { title: 'Policy', sort: 'name', cell: Name },
   { title: 'Governs', sort: 'target', cell: ({ targetNamespace }) => <code>{targetNamespace}</code> },
@@ -98,7 +98,7 @@ const POLICY_COLUMNS: readonly Column<PolicySummary>[] = [
   { title: 'Updated', sort: 'updated', cell: ({ lastUpdated }) => <RelativeTime time={lastUpdated} /> },
 ];
 
-/** Filters of the list of policies; regions and clusters that the fleet has are offered. */
+/** Filters of the list of policies, with the regions and clusters of the fleet as options. */
 const usePolicyFilters = (): readonly Filter[] => {
   const { data } = useQuery(regionsQuery);
   const regions = data?.items.map(({ region }) => region) ?? [];

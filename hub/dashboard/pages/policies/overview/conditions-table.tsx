@@ -29,7 +29,9 @@ const Links = ({ clusters }: { readonly clusters: readonly string[] }) =>
 
 const moreText = (shown: number, hidden: number): string => (shown === 0 ? 'show' : `and ${formatNumber(hidden)} more`);
 
-/** Clusters of a condition: named where it needs attention, else only counted at first. */
+/**
+ * Clusters of a condition. They are named if the condition needs attention, else counted at first.
+ */
 const InClusters = ({ clusters, stale, health }: ConditionGroup) => {
   const [isOpen, setOpen] = useState(false);
   const few = truncateList(clusters, health === 'good' ? 0 : MAX_CLUSTERS);
@@ -74,7 +76,7 @@ const COLUMNS: PlainTableProps<ConditionGroup>['columns'] = [
   { title: 'Since', width: 10, cell: ({ since }) => <RelativeTime time={since} absent="not told" /> },
 ];
 
-/** Conditions as the clusters report them, those that are alike in one row. */
+/** Conditions that the clusters report, with equal ones in one row. */
 export const ConditionsTable = ({ clusters }: { readonly clusters: readonly PolicyInCluster[] }) => {
   const groups = useMemo(() => groupConditions(clusters), [clusters]);
   if (groups.length === 0) return <p className="fso-muted">No cluster has reported conditions yet.</p>;

@@ -1,19 +1,19 @@
 import type { PolicyInCluster, ReportedCondition } from '@fso/shared/api';
 import { type ConditionHealth, healthOf } from '../../../lib/health.ts';
 
-/** A condition that is the same in several clusters. */
+/** Condition that several clusters share. */
 export interface ConditionGroup {
   readonly type: string;
   readonly status: ReportedCondition['status'];
   readonly reason: string;
   /** Message of the first cluster. */
   readonly message: string;
-  /** Whether the messages of the others differ. */
+  /** Whether other clusters have different messages. */
   readonly messagesDiffer: boolean;
   readonly clusters: readonly string[];
-  /** Number of these clusters that are not connected: their state is the last known one. */
+  /** Number of these clusters that are not connected, so that their state is the last known one. */
   readonly stale: number;
-  /** Time of the last change in one of them, RFC 3339; null: none has reported it. */
+  /** Time of the last change in any of them, RFC 3339; null if none has reported it. */
   readonly since: string | null;
   readonly health: ConditionHealth;
 }
@@ -44,8 +44,8 @@ const begin = ({ type, status, reason, message, lastTransitionTime }: ReportedCo
 });
 
 /**
- * Conditions of a policy over all clusters: what needs a look first, then by type, those of most
- * clusters first.
+ * Groups the conditions of a policy in all clusters: those that need attention first, then by type,
+ * then by number of clusters.
  */
 export const groupConditions = (clusters: readonly PolicyInCluster[]): ConditionGroup[] => {
   const groups = new Map<string, ConditionGroup>();

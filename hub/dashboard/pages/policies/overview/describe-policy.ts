@@ -31,7 +31,9 @@ const CONSEQUENCES: Readonly<Record<EnforcementAction, string>> = {
 
 type PolicyTerms = Pick<PolicyView, 'targetNamespace' | 'allowedRegions' | 'effectiveRegions' | 'enforcementAction' | 'phase'>;
 
-/** Describes in a sentence or two what a policy demands, for readers who have never seen one. */
+/**
+ * Describes the requirements of a policy in a sentence or two, for readers who have never seen one.
+ */
 export const describePolicy = (policy: PolicyTerms): string => {
   const { targetNamespace, enforcementAction, phase } = policy;
   const [where, regions] = [whereOf(targetNamespace), regionsOf(policy)];
@@ -46,5 +48,5 @@ const CLUSTERS: Readonly<Record<Phase, readonly [one: string, many: string]>> = 
   Expired: ['no longer applies it', 'no longer apply it'],
 };
 
-/** Describes the clusters in a phase, to be read after their number. */
+/** Describes the clusters in a phase. The text follows their number. */
 export const describeClusters = (phase: Phase, number: number): string => CLUSTERS[phase][number === 1 ? 0 : 1];

@@ -20,9 +20,7 @@ import { ConditionsTable } from './conditions-table.tsx';
 import { describeClusters, describePolicy } from './describe-policy.ts';
 import { connectionsOf, policyRegionViews } from './policy-map.ts';
 
-/**
- * The regions that a policy allows, and those in which it is violated: on the map, and as a table.
- */
+/** Regions that a policy allows, and those in which it is violated, on the map and as a table. */
 const PolicyRegions = ({ policy }: { readonly policy: PolicyView }) => {
   const { effectiveRegions, clusters } = policy;
   const query = useQuery(regionsQuery);

@@ -1,7 +1,7 @@
 import type { ConnectionState, PolicyInCluster, PolicyView, RegionView } from '@fso/shared/api';
 import { type ConnectionOf, unknownRegion } from '../../../map/map-regions.ts';
 
-/** Violations of a policy that agents name, by the region in which the pod runs, and by cluster. */
+/** Clusters with violations that agents name, by the region in which the pod runs. */
 const violationsByRegion = (clusters: readonly PolicyInCluster[]): Map<string, readonly string[]> => {
   const found = clusters.flatMap(({ cluster, report }) => (report?.violationSamples ?? []).map(({ region }) => ({ cluster, region })));
   const regions = Map.groupBy(found, ({ region }) => region);
@@ -9,11 +9,11 @@ const violationsByRegion = (clusters: readonly PolicyInCluster[]): Map<string, r
 };
 
 /**
- * The regions that a policy allows, and those in which pods violate it: with its own clusters and
- * violations alone. Of a name that several providers have, those are left out in which none of its
- * clusters is, unless that is true of all.
+ * Returns the regions that a policy allows and those in which pods violate it, with only the
+ * policy's own clusters and violations. If several providers use a name, only the places with
+ * clusters of the policy are returned; all of them, if none has any.
  *
- * @param views what is known of the regions of the whole fleet
+ * @param views regions of the whole fleet
  */
 export const policyRegionViews = (
   { effectiveRegions, clusters }: Pick<PolicyView, 'effectiveRegions' | 'clusters'>,
@@ -39,7 +39,7 @@ const connectionOf = ({ fresh, report }: PolicyInCluster): ConnectionState | und
   return report === null ? undefined : 'Disconnected';
 };
 
-/** Connections of the clusters that should have the policy. */
+/** Returns the lookup of connections of the policy's clusters. */
 export const connectionsOf = (clusters: readonly PolicyInCluster[]): ConnectionOf => {
   const connections = new Map(clusters.map((row) => [row.cluster, connectionOf(row)]));
   return (cluster) => connections.get(cluster);
