@@ -26,10 +26,7 @@ export interface AgentDeps {
   /** Returns a commit, once this process knows it. */
   readonly commitOf: (revision: string) => Promise<TakenCommit>;
   readonly tell: (news: News) => void;
-  /**
-   * Whether any agent of this process is enforcing a commit. They stand for agents on machines of
-   * their own, so a preview of one must not take the CPU time with which another enforces.
-   */
+  /** Whether an agent of this process enforces: previews wait, as on machines of their own. */
   readonly isEnforcing: () => boolean;
 }
 
@@ -121,7 +118,6 @@ export class BenchAgent {
     );
   }
 
-  /** Whether it was offered a commit and has not reported it yet. */
   get isEnforcing(): boolean {
     return this.#coming !== undefined;
   }
