@@ -104,7 +104,6 @@ const observationProblem = ({ status, observatory }: AgentParts): string | undef
  */
 const LAG_RESOLUTION_MS = 100;
 
-
 /**
  * Starts the agent. Resolves once its listener responds. The agent retries servers that it cannot
  * reach yet, and /readyz reports them.

@@ -14,7 +14,7 @@ import { isInjectionServed, readUninstallRequest, type UninstallRequest, uninsta
 import { Previewer } from './preview/index.ts';
 import { createEventStore, EventOutbox } from './report/index.ts';
 import { ShapeStore } from './risk/index.ts';
-import { API_RETRY, type AgentRuntime } from './runtime.ts';
+import { type AgentRuntime, API_RETRY } from './runtime.ts';
 
 /** State of the agent itself. */
 export interface AgentStatus {

@@ -8,7 +8,7 @@ import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/t
 import type { PlacedNodes } from '../cache/index.ts';
 import type { RevisionSlot, TargetCommit } from '../control/index.ts';
 import { desiredPolicies } from '../enforce/index.ts';
-import { API_RETRY, type AgentRuntime } from '../runtime.ts';
+import { type AgentRuntime, API_RETRY } from '../runtime.ts';
 import { ApprovalGate } from './approval-gate.ts';
 import { type CompiledOffer, compileOffer, type OfferResult, type Target } from './compile-offer.ts';
 import { IntakeEvents, type IntakeOutcome } from './intake-events.ts';

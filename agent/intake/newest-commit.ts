@@ -15,7 +15,7 @@ import {
 } from '@fso/shared/trust';
 import { z } from 'zod';
 import { applyState } from '../config-map-store.ts';
-import { API_RETRY, type AgentRuntime } from '../runtime.ts';
+import { type AgentRuntime, API_RETRY } from '../runtime.ts';
 import { type CompiledOffer, type VerifiedOffer, type VerifyContext, verifyAdvance } from './compile-offer.ts';
 
 /**

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { CommitPlaces } from '../cache/index.ts';
 import { applyState, packJson, unpackJson } from '../config-map-store.ts';
 import type { DesiredPolicies } from '../enforce/index.ts';
-import { API_RETRY, type AgentRuntime } from '../runtime.ts';
+import { type AgentRuntime, API_RETRY } from '../runtime.ts';
 import { CommitId, readAhead, type StoredAhead } from './newest-commit.ts';
 import { getPlaces, readPlaces } from './places-store.ts';
 

@@ -3,7 +3,7 @@ import { CONFIG_MAP_KIND, type KubeClient } from '@fso/shared/kube';
 import { Checkpoint, type CheckpointFrame, chainHash, isSigned } from '@fso/shared/protocol';
 import { type Backoff, createBackoff, createBucket, Wakeup } from '@fso/shared/runtime';
 import { applyState } from '../config-map-store.ts';
-import { API_RETRY, type AgentRuntime } from '../runtime.ts';
+import { type AgentRuntime, API_RETRY } from '../runtime.ts';
 
 /**
  * Loads the stored checkpoint of the hub's audit log; undefined if there is none, or it cannot be
