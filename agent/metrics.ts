@@ -293,4 +293,5 @@ export const createAgentMetrics = (registry: Registry, version: string) => {
   };
 };
 
+/** Prometheus metrics of an agent. */
 export type AgentMetrics = ReturnType<typeof createAgentMetrics>;

@@ -9,6 +9,7 @@ const STEPS = ['fetch', 'check', 'compile', 'ledger', 'branch'] as const;
 /** Step in the duration histogram. The steps in the record of a commit are others. */
 export type HubStep = (typeof STEPS)[number];
 const RESULTS = ['ok', 'error'] as const;
+/** Result of a measured step, a label of its duration. */
 export type StepResult = (typeof RESULTS)[number];
 
 const NACK_CLASSES: readonly NackClass[] = ['untrusted', 'invalid', 'incomplete'];

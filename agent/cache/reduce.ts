@@ -190,9 +190,11 @@ const wholeReaderOf = <T extends KubeObject>(shape: Shape): ((object: T) => T & 
 
 /** Reads a ValidatingAdmissionPolicy down to the fields that the agent compares. */
 export const reduceAdmissionPolicy = wholeReaderOf<ValidatingAdmissionPolicy>(SHAPES.admissionPolicy);
+/** Reads a ValidatingAdmissionPolicyBinding down to the fields that the agent compares. */
 export const reduceAdmissionBinding = wholeReaderOf<ValidatingAdmissionPolicyBinding>(SHAPES.admissionBinding);
 /** Reads a MutatingAdmissionPolicy or its binding, of which the agent compares the same fields. */
 export const reduceMutatingObject = wholeReaderOf<KubeObject>(SHAPES.admissionBinding);
+/** Reads a ConstraintTemplate down to the fields that the agent compares. */
 export const reduceTemplate = wholeReaderOf<ConstraintTemplate>(SHAPES.template);
 
 const readParameters = wholeReaderOf<FloorParameters>(SHAPES.parameters);

@@ -261,7 +261,9 @@ export interface PresentProviders {
   readonly ambiguous: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Providers of a cluster that has neither nodes nor a catalogue of regions. */
+/**
+ * PresentProviders of a cluster without nodes and without a region catalogue: all fields are empty.
+ */
 export const NO_PROVIDERS: PresentProviders = { catalog: undefined, providers: new Set(), unnamed: new Set(), ambiguous: new Map() };
 
 /** Set that contains every string. */

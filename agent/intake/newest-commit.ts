@@ -30,7 +30,6 @@ const MAX_STORED_LENGTH = 64 * 1024;
 export const CommitId = z.string().regex(/^[0-9a-f]{40}$/);
 const Names = z.array(z.string());
 
-/** A {@link VerifiedAhead}, with the commit in force from which its path starts. */
 const StoredAhead = z.object({
   revision: CommitId,
   from: CommitId,
@@ -39,6 +38,7 @@ const StoredAhead = z.object({
   trust: StoredTrust,
   signer: z.object({ name: z.string(), fingerprint: z.string(), principals: Names, aliases: Names }),
 });
+/** A {@link VerifiedAhead}, with the commit in force from which its path starts. */
 export type StoredAhead = z.infer<typeof StoredAhead>;
 
 /** Reads the newest verified commit; undefined if none is stored or it cannot be read. */

@@ -32,8 +32,8 @@ const UNGOVERNED = inactive('NotGoverning', 'the policy governs no namespace now
 const IS_INJECTION = /^MutatingAdmissionPolicy(Binding)?\//;
 
 /**
- * Derives the facts. The texts are few and stable, so that a status can be compared with the
- * previous one.
+ * Derives the facts for the condition PlacementInjection of a policy. A message stays the same
+ * while nothing changes, so that unchanged statuses compare equal.
  *
  * @returns undefined if the policy does not ask for injection
  */

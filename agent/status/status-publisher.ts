@@ -34,7 +34,10 @@ import { SnapshotCache } from './snapshot-cache.ts';
 import { StatusCache, type StatusResult } from './status-cache.ts';
 import { isUnobserved, TURN_MS, TurnLimit } from './unobserved-status.ts';
 
-/** Sources of the states of locks, and receivers of the results of a reconcile. */
+/**
+ * Dependencies of the status publisher: where it reads the state of locks, risks and denials, and
+ * where it sends the results of a reconcile.
+ */
 export interface StatusPublisherDeps {
   readonly clock: Clock;
   readonly capabilities: Capabilities;

@@ -2,6 +2,7 @@ import type { AlertLabels, AlertSeverity } from '@fso/shared/api';
 
 /** Labels of an alert that routes and silences can match. */
 export const MATCHED_LABELS = ['name', 'severity', 'cluster', 'policy', 'region', 'team'] as const;
+/** Label of an alert that routes and silences can match. */
 export type MatchedLabel = (typeof MATCHED_LABELS)[number];
 
 /** Name, severity and labels of an alert, by which it is routed, grouped and silenced. */

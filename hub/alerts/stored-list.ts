@@ -2,8 +2,8 @@ import { weakMemo } from '@fso/shared/runtime';
 import { z } from 'zod';
 
 /**
- * Name of the record that holds a key. A removed record leaves its name in the ledger, so keys have
- * no records of their own: keys with the same first three digits share one of 4,096 records.
+ * Returns the name of the record for a key: its first three hex digits, so 4,096 records in all.
+ * One record per key would leave a name behind in the ledger for every deleted key.
  */
 export const bucketOf = (key: string): string => key.slice(0, 3);
 

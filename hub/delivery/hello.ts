@@ -74,7 +74,8 @@ export const noteHeld = (hello: Hello, { state, deps }: FrameContext): void => {
 const encodeCheckpoint = weakMemo((frame: CheckpointFrame) => Buffer.from(encodeFrame(frame)));
 
 /**
- * Sends an agent the checkpoints up to the newest one, or some of them.
+ * Sends an agent the audit checkpoints that bring it to the newest one, oldest first. Stops early
+ * if the outbox is busy; a later call sends the rest.
  *
  * @returns number of bytes that were sent; never rejects
  */

@@ -171,8 +171,8 @@ const unpackQuestion = async ({ policy, preview }: HubQuestion): Promise<AgentQu
 };
 
 /**
- * Asks agents through the hub that holds their streams. Callers that ask for the same report, or
- * where pods of the same cluster run, at the same time share the answer.
+ * Asks an agent for a policy's report, for where pods run, or for a preview of a change, also if
+ * another hub holds its stream. Equal concurrent questions share an answer, except previews.
  */
 export class Inspector {
   readonly #streams: HeldStreams;

@@ -29,7 +29,8 @@ export interface ReportLimits {
 const SHARE = 0.25;
 
 /**
- * Returns the bounds of the reports that a hub keeps.
+ * Returns the limits on the reports that a hub keeps in memory: the number of policies and the
+ * bytes per cluster, and the bytes in total.
  *
  * @param heapBytes maximum heap size of this process; default: that of V8
  */

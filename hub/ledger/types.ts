@@ -52,8 +52,8 @@ export interface NotObserved {
 }
 
 /**
- * Time of the last sign of life, RFC 3339. Updated in place, so that records are replaced less
- * often.
+ * Time of the last sign of life, RFC 3339. Mutable, so that a heartbeat need not replace the
+ * cluster's record.
  */
 export interface LastSeen {
   at: string;

@@ -34,7 +34,10 @@ export interface Comparison extends Omit<ComparedFleets, 'changed'> {
   readonly notAsked: NotAsked;
 }
 
-/** Result of a comparison, with the SHA-256 (hex) of its request. */
+/**
+ * Comparison of a proposed change with the commit in force, or its refusal, with the SHA-256 (hex)
+ * of the plan request.
+ */
 export type Compared = (Comparison | PlanRefusal) & { readonly digest: string };
 
 /** Clusters whose workloads a change may affect. */

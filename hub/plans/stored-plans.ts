@@ -27,7 +27,6 @@ export interface PlanMaker {
   readonly scope: string | null;
 }
 
-/** Record of a stored plan. Its effects are parsed only where they are needed. */
 const Stored = z.object({
   summary: StoredPlanSummary,
   caller: z.string(),
@@ -39,6 +38,7 @@ const Stored = z.object({
   acceptedAt: z.iso.datetime().optional(),
   effects: z.looseObject({}),
 });
+/** Record of a stored plan. Its effects are parsed only where they are needed. */
 export type Stored = z.infer<typeof Stored>;
 
 const parseStored = weakMemo((value: object): Stored | null => Stored.safeParse(value).data ?? null);

@@ -17,6 +17,7 @@ import {
 import type { Source } from '../source/index.ts';
 import { findNoApprover, type JudgedTags, NO_APPROVERS, type RolloutInput, type RolloutRun, unseenWave } from './waves/index.ts';
 
+/** Dependencies of {@link TagCheck}: signers, policy repository and clock. */
 export interface TagCheckDeps {
   readonly trust: TrustConfig;
   readonly source: Pick<Source, 'hint' | 'state'> & {

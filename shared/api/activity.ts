@@ -94,7 +94,7 @@ export const Trend = z.object({
 });
 export type Trend = z.infer<typeof Trend>;
 
-/** Policies that may have changed. A client reads those that it shows again. */
+/** Stream event that names policies which may have changed. Clients re-read those they display. */
 export const PolicyChange = z.object({
   cluster: z.string().nullable().describe('Where the change was reported; null: the desired state in Git changed.'),
   policies: z.array(PolicyKey).max(500).nullable().describe('Keys; null: too many to name, read the list again.'),

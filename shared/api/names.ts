@@ -7,6 +7,7 @@
 
 /** API group of all kinds of this system. */
 export const API_GROUP = 'compliance.federated.io';
+/** `apiVersion` of all kinds of this system. */
 export const API_VERSION = 'compliance.federated.io/v1';
 
 /** Prefix of every label and annotation key that this system owns. It writes no key without it. */

@@ -7,7 +7,10 @@ const indexOf = weakMemo(indexCatalog);
 const definitionsOf = ({ regionGroups }: Pick<PolicySet, 'regionGroups'>): ReadonlyMap<string, GroupDefinition> =>
   new Map(regionGroups.map(({ document: { metadata, spec } }) => [metadata.name, { members: spec.regions, exclude: spec.exclude }]));
 
-/** Returns the resolver for the references of a set, with its groups and its catalogue. */
+/**
+ * Returns the resolver for the region references in a policy set, built from its region groups and
+ * its catalogue.
+ */
 export const regionsOf: (set: Pick<PolicySet, 'regionGroups' | 'catalog'>) => RegionResolver = weakMemo(
   (set: Pick<PolicySet, 'regionGroups' | 'catalog'>) =>
     new RegionResolver(set.catalog && indexOf(set.catalog.document.spec), definitionsOf(set)),

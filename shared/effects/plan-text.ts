@@ -91,6 +91,7 @@ export const waveRows = ({ waves }: Pick<Plan, 'waves'>): readonly WaveRow[] =>
     };
   });
 
+/** Columns of the table of waves, for CLI and Markdown. */
 export const WAVE_COLUMNS = [
   { title: 'WAVE', value: ({ wave }: WaveRow) => wave },
   { title: 'CLUSTERS', value: ({ clusters }: WaveRow) => clusters },

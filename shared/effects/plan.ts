@@ -17,6 +17,7 @@ const Refused = z.object({
   fix: z.string().describe('The line that mends it.'),
 });
 
+/** A rule: what the policies of one action demand together in a namespace. */
 export const CombinedRule = z.object({
   regions: z.array(z.string()).describe('Regions that all policies of the action allow together, sorted; none: no pod may run.'),
   injected: z
@@ -24,11 +25,11 @@ export const CombinedRule = z.object({
     .describe('Regions that placement injection gives to pods that say nothing of their region; none: it leaves them.'),
   policies: z.array(z.string()).describe('The policies behind it, sorted.'),
 });
-/** A rule: what the policies of one action demand together in a namespace. */
 export type CombinedRule = z.infer<typeof CombinedRule>;
 
 /** Changes of a rule, by the pods that it admits before and after. */
 export const VERDICTS = ['tightened', 'loosened', 'incomparable', 'appears', 'disappears', 'unchanged'] as const;
+/** Change of the set of pods that a rule admits, from before a planned change to after it. */
 export const Verdict = z
   .enum(VERDICTS)
   .describe(
@@ -43,6 +44,7 @@ export const NamespaceClass = z.object({
 });
 export type NamespaceClass = z.infer<typeof NamespaceClass>;
 
+/** The change of one rule in some clusters and namespaces. */
 export const Effect = z.object({
   clusters: z.array(z.string()),
   namespaces: z.array(NamespaceClass),
@@ -71,11 +73,11 @@ export const Effect = z.object({
       'Where no usable region is left: other clusters with a region that these policies and those there allow. null: some is left.',
     ),
 });
-/** The change of one rule in some clusters and namespaces. */
 export type Effect = z.infer<typeof Effect>;
 
 const NotLookedAt = z.object({ clusters: z.array(z.string()), reason: z.string() });
 
+/** Effects of a change on a fleet. */
 export const Effects = z.object({
   lookedAt: z.object({
     clusters: z.int().min(0),
@@ -88,7 +90,6 @@ export const Effects = z.object({
   notLookedAt: z.array(NotLookedAt),
   effects: z.array(Effect).describe('What breaks first, then the strongest action, then by cluster and namespace.'),
 });
-/** Effects of a change on a fleet. */
 export type Effects = z.infer<typeof Effects>;
 
 const Side = z.object({

@@ -59,6 +59,7 @@ const TeamWorkloads = z.object({
   refused: z.int().min(0),
   pending: z.int().min(0),
 });
+/** Number of owners that come into each class of workloads, for one team. */
 export type TeamWorkloads = z.infer<typeof TeamWorkloads>;
 
 /**

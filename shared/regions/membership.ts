@@ -16,8 +16,8 @@ export interface Membership extends Term {
 export const ANY_PROVIDER = '';
 
 /**
- * Names that a list of references resolves to, each with the providers whose place of that name is
- * in the list.
+ * Region names that a list of references resolves to. Maps each name to its providers, and each
+ * provider to its membership in the list.
  */
 export type NameTable = ReadonlyMap<string, Readings>;
 /** Mutable {@link NameTable}. Tables share their values: a repository may have a million names. */

@@ -8,6 +8,7 @@ const Count = z.int().min(0);
 /** Most clusters that a planned wave lists by name. */
 const NAMED = 20;
 
+/** Waves in which a change would reach the clusters of a plan. */
 export const PlannedWaves = z.object({
   from: z
     .enum(['ThisChange', 'NextCommit'])
@@ -27,7 +28,6 @@ export const PlannedWaves = z.object({
     )
     .describe('In order, without waves that have no cluster of the plan.'),
 });
-/** Waves in which a change would reach the clusters of a plan. */
 export type PlannedWaves = z.infer<typeof PlannedWaves>;
 
 type Side = Pick<PolicySet, 'rollout' | 'clusters'>;

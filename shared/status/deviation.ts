@@ -62,7 +62,10 @@ export type DeviationGroup = z.infer<typeof DeviationGroup>;
  */
 export type NamedPolicy = Deviation | PolicyReport;
 
-/** Whether a policy is reported as a whole, because it is not in the cluster's list. */
+/**
+ * Whether a policy is sent as a full report rather than as a Deviation. Policies outside the
+ * cluster's compiled list are.
+ */
 export const isWhole = (named: NamedPolicy): named is PolicyReport => 'name' in named;
 
 /** Returns the JSON of a deviation. Memoized for each object. */
@@ -71,7 +74,10 @@ export const textOfDeviation: (deviation: Deviation) => string = weakMemo((devia
 /** Returns one shared object for all equal deviations. */
 export const internDeviation: (deviation: Deviation) => Deviation = memoByText(textOfDeviation, (deviation) => deviation);
 
-/** Groups the policies that deviate in the same way. Whole reports are skipped. */
+/**
+ * Groups policies by equal Deviation from the expected state, to keep reports small. Policies with
+ * a full report are skipped.
+ */
 export const groupDeviations = (named: Iterable<readonly [string, NamedPolicy]>): DeviationGroup[] => {
   const groups = new Map<Deviation, string[]>();
   for (const [name, value] of named) {

@@ -13,6 +13,7 @@ import {
   SKEW_MS,
   verifyTag,
 } from '../signatures/index.ts';
+import { shortCommit } from './errors.ts';
 
 const Names = z.array(z.string().max(320)).max(MAX_APPROVERS);
 
@@ -107,7 +108,7 @@ const isNamed = (name: string, base: string): boolean => name.startsWith(base) &
 /** Error of a tag that does not count. The message is for people. */
 class TagProblem extends Error {}
 
-const otherCommit = (commit: string): TagProblem => new TagProblem(`it names commit ${commit.slice(0, 12)}`);
+const otherCommit = (commit: string): TagProblem => new TagProblem(`it names commit ${shortCommit(commit)}`);
 
 const checkTag = ({ commit, tagged }: SignedTag, { revision, now }: TagInput): void => {
   if (commit !== revision) throw otherCommit(commit);
@@ -206,7 +207,10 @@ export const hasOtherApprover = ({ signer, base }: Pick<TagInput, 'signer' | 'ba
   return keysOf(base, approvers).some((fingerprint) => !isSamePerson(aliasesOf(base, fingerprint), author));
 };
 
-/** Verdict on the tags about a commit. */
+/**
+ * Verdict on the signed tags of a commit: whether they approve it (for a wave, or for immediate
+ * rollout), and how many approvers are missing.
+ */
 export interface TagVerdict {
   /** Whether there are enough, and no signer has revoked them. */
   readonly isGiven: boolean;

@@ -3,7 +3,10 @@ import { type CommitLinks, findTreeEntry, GitObjectError, MAX_COMMIT_BYTES, read
 import { createYielder } from '../runtime/index.ts';
 import { invalidSigners, shortCommit, TrustError } from './errors.ts';
 
-/** Limits of what is read of a revision before any signature of it is verified, in bytes. */
+/**
+ * Limits, in bytes, on the proof of descent: the commits and root folders from the anchor to a
+ * revision, read before any signature of it is verified.
+ */
 export const PROOF_LIMITS = {
   /** The folder at the root of one commit: 15,000 entries with names of 40 characters. */
   rootTreeBytes: 1024 * 1024,

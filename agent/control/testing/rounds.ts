@@ -11,6 +11,7 @@ import { OwnerCache, ShapeRecorder, WebhookCache } from '../../risk/index.ts';
 import type { AgentRuntime } from '../../runtime.ts';
 import { Controller } from '../controller.ts';
 
+/** Parts of an agent that a test gives to {@link startRounds}. */
 export interface RoundsOptions {
   readonly runtime: AgentRuntime;
   readonly observatory: LiveObservatory;

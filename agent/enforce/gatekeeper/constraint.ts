@@ -151,7 +151,10 @@ const bindGateIn = (
   binders: readonly string[],
 ): BindGate => ({ binders, disputedNodes, disputedRegions, zones });
 
-/** Policies and namespace patterns that a constraint names in its parameters. */
+/**
+ * Returns the entries of a constraint, parsed from its parameters: the key of each policy, with the
+ * namespace pattern it targets.
+ */
 export const entriesOf: (constraint: Constraint) => readonly ConstraintEntry[] = weakMemo((constraint) =>
   (specOf(constraint).parameters?.policies ?? []).map((text) => {
     // Other writers may have put any value there.

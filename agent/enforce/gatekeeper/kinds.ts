@@ -39,4 +39,5 @@ export interface ConstraintSpec {
 
 /** Constraint of lock 2, of the kind that the template defines. */
 export type Constraint = K8sGeoResidency;
+/** ConstraintTemplate of lock 2, which defines the kind of its constraints. */
 export type Template = ConstraintTemplate;

@@ -18,6 +18,7 @@ export interface ParameterRound {
 
 type Planned = ReturnType<typeof planFloorParameters>;
 
+/** Plans the parameters of lock 1. */
 export const planParameters = ({
   policies = [],
   namespaces = [],

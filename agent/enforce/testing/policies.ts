@@ -4,8 +4,10 @@ import type { Action, NamespaceInput, PolicyInput } from '../types.ts';
 
 /** Inputs for the tests of the plans. */
 
+/** Time at which plans are made. */
 export const NOW = new Date('2026-01-03T10:30:00Z');
 
+/** Builds a policy that was applied in the namespace `team`. */
 export const policyOf = (name: string, spec: SovereignPolicySpecInput, more: Partial<PolicyInput> = {}): PolicyInput => ({
   key: policyKey({ namespace: 'team', ...more, name }),
   namespace: 'team',
@@ -18,6 +20,7 @@ export const policyOf = (name: string, spec: SovereignPolicySpecInput, more: Par
   ...more,
 });
 
+/** Builds a namespace without labels. */
 export const namespaceOf = (name: string, more: Partial<NamespaceInput> = {}): NamespaceInput => ({
   name,
   terminating: false,
@@ -50,6 +53,7 @@ export const anyPolicies: fc.Arbitrary<PolicyInput[]> = fc
   .uniqueArray(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e'), spec, deleting, own), { selector: ([name]) => name, maxLength: 5 })
   .map((drawn) => drawn.map(([name, drawnSpec, gone, isOwn]) => (isOwn ? ownPolicyOf : policyOf)(name, drawnSpec, { deleting: gone })));
 
+/** Names of the namespaces of a cluster, with system namespaces. */
 export const NAMESPACES: readonly string[] = [
   'finance',
   'finance-test',
@@ -75,5 +79,6 @@ export const applyToNamespaces = (namespaces: readonly NamespaceInput[], actions
     };
   });
 
+/** Returns the labels or annotations of others than this system. */
 export const foreign = (values: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(values).filter(([key]) => !key.startsWith('compliance.gov/')));

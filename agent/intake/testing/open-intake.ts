@@ -12,6 +12,7 @@ import type { IntakeOutcome } from '../intake-events.ts';
 
 /** Keys of signers: both are configured, Bob approves. */
 export const [ana, bob] = [makeKey(), makeKey()];
+/** Git objects of all commits. */
 export const box = new ObjectBox();
 /** Files of a commit whose cluster needs approvals. */
 export const FILES = {
@@ -23,6 +24,7 @@ metadata: {name: careful}
 spec: {approvers: [bob], waves: [{name: production, clusterSelector: {}, approval: Required}]}
 `,
 };
+/** Returns {@link FILES} with a policy that allows these regions. */
 export const withRegions = (...regions: string[]) => ({ ...FILES, 'policies/finance.yaml': policyFile('finance', regions) });
 
 const quiet = () => undefined;

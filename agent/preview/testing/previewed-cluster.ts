@@ -12,6 +12,7 @@ import type { TemplateAnswer } from '../../probe/index.ts';
 import { type Owner, type OwnerCache, readTemplate, ShapeRecorder } from '../../risk/index.ts';
 import { Previewer, type PreviewerDeps } from '../previewer.ts';
 
+/** Digest of the list of policies that the cluster has. */
 export const LIST = 'a'.repeat(64);
 export const [WEST, CENTRAL, US] = ['eu-west-1', 'eu-central-1', 'us-east-1'];
 
@@ -197,6 +198,7 @@ export class PreviewedCluster {
   }
 }
 
+/** Builds a question for a preview. Default: it changes nothing. */
 export const questionOf = (question: Partial<Preview>): Preview => ({
   ...{ type: 'preview', id: 1, list: LIST, put: [], removed: [], at: null, withoutRegions: [] },
   ...question,

@@ -17,10 +17,13 @@ import type { Statement } from '../policy-statements.ts';
  * what is reported.
  */
 
+/** Profile of a cluster that has all features. */
 export const PROFILE: ClusterProfile = { floor: true, gatekeeper: true, injection: true, ...USUAL_PLACE };
+/** Commit in force. */
 export const REVISION: string = '1'.repeat(40);
 const CLUSTER = { agentVersion: 'test', kubernetesVersion: 'v1', gatekeeper: { state: 'Ready' as const }, nodesByRegion: {} };
 
+/** Compiles a policy. Default: it targets the namespace of its name. */
 export const compiledOf = (name: string, spec: Partial<SovereignPolicySpecInput> = {}): CompiledPolicy => {
   const written = SovereignPolicySpec.parse({ targetNamespace: name, allowedRegions: ['eu-west-1'], ...spec });
   const { enforcementAction, allowedRegions } = written;
@@ -37,6 +40,7 @@ export const compiledOf = (name: string, spec: Partial<SovereignPolicySpecInput>
 
 const sorted = (policies: readonly CompiledPolicy[]): readonly CompiledPolicy[] => policies.toSorted((a, b) => byText(a.name, b.name));
 
+/** Returns policies as those that the agent has accepted. */
 export const acceptedOf = (policies: readonly CompiledPolicy[], change: Partial<AcceptedPolicies> = {}): AcceptedPolicies => ({
   digest: digestOfPolicies(sorted(policies)),
   policies: new Map(policies.map((policy) => [policy.name, { policy, since: REVISION }])),
@@ -46,9 +50,11 @@ export const acceptedOf = (policies: readonly CompiledPolicy[], change: Partial<
   ...change,
 });
 
+/** Returns a compiled policy as input of the plans. */
 export const inputOf = ({ name, spec }: CompiledPolicy, change: Partial<PolicyInput> = {}): PolicyInput =>
   policyOf(name, spec, { namespace: SYSTEM_NAMESPACE, managedBy: 'hub', revision: REVISION, ...change });
 
+/** Policies and namespaces of a cluster, at a time. */
 export interface SeenCluster {
   readonly policies: readonly PolicyInput[];
   readonly namespaces: readonly string[];

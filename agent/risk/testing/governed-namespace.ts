@@ -6,7 +6,9 @@ import type { Owner, OwnerKind } from '../owners/owner-kinds.ts';
 import { reduceOwner } from '../owners/reduce-owner.ts';
 import type { DryRuns } from '../risk-finder.ts';
 
+/** Builds a node without taints. */
 export const node = (name: string, region: string) => ({ name, region, labels: { [REGION_LABEL]: region }, taints: [] });
+/** Nodes of a cluster in three regions. */
 export const NODES = [node('w', 'eu-west-1'), node('c', 'eu-central-1'), node('u', 'us-east-1')];
 
 /** Dry runs whose answers a test sets. */

@@ -6,16 +6,19 @@ import { namespaceOf, policyOf } from '../../enforce/testing/policies.ts';
 import type { ClusterPlan } from '../../plan/index.ts';
 import type { ProbeState, ProofState } from '../../probe/index.ts';
 
+/** Names of the namespaces. */
 export const NAMES = ['finance', 'payments', 'trading'] as const;
 export type Name = (typeof NAMES)[number];
 
 const EXPIRY = '2026-01-09T00:00:00Z';
+/** Policies with different features, two for one namespace each and one for all. */
 export const POLICIES: readonly PolicyInput[] = [
   policyOf('finance', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], placementInjection: true, expiryDate: EXPIRY }),
   policyOf('payments', { targetNamespace: 'payments', allowedRegions: ['eu-west-1'], enforcementAction: 'warn' }),
   policyOf('all', { targetNamespace: '*', allowedRegions: ['eu-west-1', 'us-east-1'], enforcementAction: 'dryrun' }),
 ];
 
+/** State of the proof of a lock. */
 export type Answer = 'pending' | 'proven' | 'failed' | 'unanswered';
 export const ANSWERS = ['pending', 'proven', 'failed', 'unanswered'] as const;
 

@@ -11,6 +11,7 @@ export interface AlertsFolder extends AsyncDisposable {
   write(name: string, text: string): Promise<string>;
 }
 
+/** Creates a temporary {@link AlertsFolder}. */
 export const openAlertsFolder = async (): Promise<AlertsFolder> => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-alerts-'));
   const write = async (name: string, text: string): Promise<string> => {

@@ -2,12 +2,14 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
+/** Request that the server has received. */
 export interface ReceivedRequest {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
+/** Response to a request. */
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -21,6 +23,7 @@ export interface ReceiverServer extends AsyncDisposable {
   answer: (request: ReceivedRequest) => Answer;
 }
 
+/** Starts a {@link ReceiverServer} that answers 200. */
 export const startReceiverServer = async (): Promise<ReceiverServer> => {
   const received: ReceivedRequest[] = [];
   const started = { answer: (_request: ReceivedRequest): Answer => ({ status: 200, body: 'ok' }) };

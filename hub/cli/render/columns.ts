@@ -19,6 +19,7 @@ import { shortRevision } from '@fso/shared/text';
 import type { Column } from './output.ts';
 import { age, list } from './text.ts';
 
+/** Columns of `fso get policies`. */
 export const policyColumns = (): Column<PolicySummary>[] => [
   { title: 'NAME', value: policyKey },
   { title: 'TARGET', value: ({ targetNamespace }) => targetNamespace },
@@ -54,6 +55,7 @@ const inSyncOf = ({ inSync, waitsFor }: ClusterView): string => {
   return waitsFor === undefined ? 'yes' : `waits for wave ${waitsFor.wave}`;
 };
 
+/** Columns of `fso get clusters`. */
 export const clusterColumns = (now: Date): Column<ClusterView>[] => [
   { title: 'NAME', value: ({ name }) => name },
   { title: 'CONNECTION', value: ({ connection, notObserved }) => (notObserved === null ? connection : 'NotObserved') },
@@ -74,6 +76,7 @@ export const clusterColumns = (now: Date): Column<ClusterView>[] => [
   { title: 'AGENT', value: ({ report }) => report?.agentVersion ?? '-', wide: true },
 ];
 
+/** Columns of `fso get violations`. */
 export const violationColumns = (now: Date): Column<ViolationView>[] => [
   { title: 'CLUSTER', value: ({ cluster }) => cluster },
   { title: 'NAMESPACE', value: ({ namespace }) => namespace },
@@ -101,6 +104,7 @@ export const riskColumns = (): Column<RiskView>[] => [
   { title: 'KNOWN', value: ({ fresh }) => (fresh ? 'now' : 'as last reported'), wide: true },
 ];
 
+/** Columns of `fso get denials`. */
 export const denialColumns = (now: Date): Column<DenialView>[] => [
   { title: 'CLUSTER', value: ({ cluster }) => cluster },
   { title: 'NAMESPACE', value: ({ namespace }) => namespace },
@@ -127,6 +131,7 @@ export const areRisksUnknown = (cluster: ClusterView): boolean => isUnknown(clus
 /** Whether some denials of a cluster are unknown, for the same reasons. */
 export const areDenialsUnknown = (cluster: ClusterView): boolean => isUnknown(cluster, CONDITIONS.denialsKnown);
 
+/** Columns of `fso get events`. */
 export const eventColumns = (now: Date): Column<EventView>[] => [
   { title: 'AGE', value: ({ time }) => age(time, now) },
   { title: 'SEVERITY', value: ({ severity }) => severity },
@@ -138,6 +143,7 @@ export const eventColumns = (now: Date): Column<EventView>[] => [
   { title: 'MESSAGE', value: ({ message }) => message },
 ];
 
+/** Columns of `fso get issues`. */
 export const issueColumns = (now: Date): Column<IssueGroup>[] => [
   { title: 'SEVERITY', value: ({ severity }) => severity },
   { title: 'NAME', value: ({ name }) => name },
@@ -147,6 +153,7 @@ export const issueColumns = (now: Date): Column<IssueGroup>[] => [
   { title: 'WHAT-TO-DO', value: ({ remedy }) => remedy, wide: true },
 ];
 
+/** Columns of `fso audit list`. */
 export const auditColumns = (): Column<AuditEntry>[] => [
   { title: 'SEQUENCE', value: ({ sequence }) => String(sequence) },
   { title: 'TIME', value: ({ time }) => time },
@@ -162,6 +169,7 @@ export const auditColumns = (): Column<AuditEntry>[] => [
 const until = (time: string, now: Date): string =>
   Date.parse(time) > now.getTime() ? `in ${age(now.toISOString(), new Date(time))}` : `expired ${age(time, now)} ago`;
 
+/** Columns of `fso tokens list`. */
 export const tokenColumns = (now: Date): Column<TokenView>[] => [
   { title: 'ID', value: ({ id }) => id },
   { title: 'NAME', value: ({ name }) => name },
@@ -177,6 +185,7 @@ export const tokenColumns = (now: Date): Column<TokenView>[] => [
 export const elapsedText = (start: string, end: string | null): string =>
   end === null ? '-' : `${((Date.parse(end) - Date.parse(start)) / 1000).toFixed(1)}s`;
 
+/** Columns of `fso get commits`. */
 export const commitColumns = (now: Date): Column<CommitSummary>[] => [
   { title: 'REVISION', value: ({ commit }) => shortRevision(commit.revision) },
   { title: 'STATE', value: ({ state }) => state },
@@ -204,6 +213,7 @@ export const clusterStepColumns = (noticed: string): Column<ClusterSteps>[] => [
   { title: 'REFUSED', value: ({ refused }) => refused?.reasons[0]?.reason ?? (refused === null ? '-' : 'yes') },
 ];
 
+/** Columns of `fso get plans`. */
 export const planColumns = (now: Date): Column<StoredPlanSummary>[] => [
   { title: 'ID', value: ({ id }) => id },
   { title: 'AGE', value: ({ at }) => age(at, now) },

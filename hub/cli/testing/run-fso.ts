@@ -2,6 +2,7 @@ import { type ApiHarness, fillLedger, startApiHarness } from '../../serve/testin
 import type { Io } from '../command-line.ts';
 import { createProgram, run } from '../program.ts';
 
+/** Exit code and output of a run. */
 export interface Outcome {
   readonly code: number;
   readonly out: string;

@@ -5,6 +5,7 @@ import { ConfigError } from '@fso/shared/runtime';
 import { afterAll } from 'vitest';
 import { type HubConfig, loadHubConfig } from '../config.ts';
 
+/** Environment variables to set; undefined removes one. */
 export type Change = Record<string, string | undefined>;
 
 /**

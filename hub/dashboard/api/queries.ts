@@ -131,6 +131,7 @@ export const policiesOfNamespaceQuery = (cluster: string, namespace: string) => 
 };
 export const policySourceQuery = (policy: string) =>
   oneOf<PolicySourceView>(`/api/v1/policy-sources/${policyPath(policy)}`, keys.policyTexts.source(policy));
+/** Query for the Git commits that changed the document of a policy. */
 export const policyHistoryQuery = (policy: string) =>
   oneOf<PolicyHistory>(`/api/v1/policy-histories/${policyPath(policy)}`, keys.policyTexts.history(policy));
 

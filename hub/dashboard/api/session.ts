@@ -52,6 +52,10 @@ export const loginMethodsQuery = queryOptions({
 /** @param returnTo path at which the browser continues after the login */
 export const providerLogin = (returnTo: string): string => `/auth/login?${new URLSearchParams({ returnTo })}`;
 
-/** @throws ApiProblem if the hub does not know the token */
+/**
+ * Starts a dashboard session with an access token.
+ *
+ * @throws ApiProblem if the hub does not know the token
+ */
 export const signInWithToken = (token: string): Promise<SessionView> => postJson('/auth/token', { token });
 export const signOut = (): Promise<LogoutView> => postJson('/auth/logout');

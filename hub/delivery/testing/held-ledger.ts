@@ -18,6 +18,7 @@ export interface HeldLedger {
   readonly acks: { readonly steps: readonly string[]; until: Promise<void> };
 }
 
+/** Creates a {@link HeldLedger} in memory. */
 export const createHeldLedger = (): HeldLedger => {
   const ledger = createMemoryLedger({ clock: systemClock });
   const slow = { until: Promise.resolve() as Promise<void> };

@@ -5,6 +5,7 @@ import { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } fr
 
 /** Certificate requests for tests: right ones, and ones that claim too much. */
 
+/** Certificate request with its private key. */
 export interface MadeRequest {
   /** PEM. */
   readonly csr: string;
@@ -12,12 +13,14 @@ export interface MadeRequest {
   readonly key: string;
 }
 
+/** Names that a request claims for its certificate. */
 export interface RequestClaims {
   /** Subject that the request claims, e.g. `CN=eu`. */
   readonly subject?: string;
   readonly uri?: string;
 }
 
+/** Kind of a key, with the signature hash where it is unusual. */
 export type KeyKind = 'p256' | 'p384' | 'p521' | 'rsa1024' | 'rsa2048' | 'rsa2048-sha1' | 'ed25519';
 
 type Algorithm = webcrypto.Algorithm & { readonly hash?: string; readonly namedCurve?: string };

@@ -108,9 +108,9 @@ const joined = (alike: readonly TimedEntry[]): TimedEntry => {
 };
 
 /**
- * Joins similar actions of many agents: refusals of one commit for the same reasons, and first
- * connections. Each group becomes one entry of the hub that names the clusters, at the place of its
- * last entry. This saves traffic, because every entry goes to every agent with the next checkpoint.
+ * Merges similar audit entries of many agents (refusals of one commit for the same reasons, or
+ * first connections) into one that lists the clusters, to save checkpoint traffic. It takes the
+ * place of the last one.
  */
 export const joinAlike = (entries: readonly TimedEntry[]): readonly TimedEntry[] => {
   const open = new Map<string, TimedEntry[]>();

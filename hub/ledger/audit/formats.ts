@@ -6,6 +6,7 @@ import manifest from '../../package.json' with { type: 'json' };
 
 /** Formats of `fso audit export`. */
 export const EXPORT_FORMATS = ['jsonl', 'csv', 'ocsf'] as const;
+/** Format of `fso audit export`. */
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 const COLUMNS = ['sequence', 'time', 'actorKind', 'actorId', 'actorRoles', 'from', 'action', 'subject', 'detail', 'previous', 'hash'];

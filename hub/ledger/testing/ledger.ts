@@ -8,7 +8,9 @@ import type { Desired } from '../types.ts';
 
 /** Input of ledgers in tests. */
 
+/** Time of all input. */
 export const TIME = '2026-01-03T10:30:00.000Z';
+/** Clock that stands at {@link TIME}. */
 export const fixedClock: Clock = { ...systemClock, now: () => new Date(TIME) };
 
 /** Builds the report of a policy that was applied in its cluster. */
@@ -35,12 +37,14 @@ export const clusterReport = (change: Partial<ClusterReport> = {}): ClusterRepor
   ...change,
 });
 
+/** Builds a report without any policy. */
 export const report = (seq: number, change: Partial<Report> = {}): Report => ({ ...emptyReport(seq), ...change });
 
 /** Builds a full report of a cluster, with policies that were all applied in it. */
 export const fullReport = (seq: number, policies: readonly PolicyReport[]): Report =>
   report(seq, { full: true, policies: [...policies], total: { count: policies.length, root: EMPTY_DIGEST } });
 
+/** Builds an event of a cluster. */
 export const event = (reason: string, change: Partial<ClusterEvent> = {}): ClusterEvent => ({
   time: TIME,
   severity: 'info',
@@ -49,6 +53,7 @@ export const event = (reason: string, change: Partial<ClusterEvent> = {}): Clust
   ...change,
 });
 
+/** Builds the desired state of clusters without policies. */
 export const desired = (revision: string, clusters: readonly string[] = []): Desired => ({
   revision,
   set: { policies: [], scopes: [], clusters: [], regionGroups: [], catalog: undefined, rollout: undefined },
@@ -82,7 +87,9 @@ export const commitFor = (revision: string, clusters: readonly string[], policie
   return { ...desired(revision), clusters: new Map(clusters.map((name) => [name, list])) };
 };
 
+/** Builds a commit. */
 export const commit = (revision: string) => ({ revision, author: 'Ada <ada@example.org>', subject: 'Keep finance in the EU', time: TIME });
+/** Builds the state of a policy repository that was never read. */
 export const source = (change: Partial<SourceView> = {}): SourceView => ({
   url: 'https://git/policies',
   ref: 'main',

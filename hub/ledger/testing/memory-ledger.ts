@@ -21,6 +21,7 @@ import type { ClusterRecord, HistoryChange, Ledger } from '../types.ts';
 import { type ChangeInput, writesOf } from '../writes.ts';
 import { createMemoryAudit } from './memory-audit.ts';
 
+/** Clock and limits of a ledger in memory. */
 export interface MemoryLedgerOptions {
   readonly clock: Clock;
   /** Events kept; the oldest go first. Default 10,000. */

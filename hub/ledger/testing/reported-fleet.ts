@@ -17,11 +17,13 @@ import { report } from './ledger.ts';
  * that they ever had is kept beside their history.
  */
 
+/** Names of the clusters. */
 export const CLUSTERS = ['apac', 'eu', 'us'];
 const NAMES = ['a', 'b'];
 const LOCAL = 'team-a/x';
 /** Maximum number of steps after the first. */
 export const MAX_STEPS = 24;
+/** Keys of the policies: two of the hub, and one that was applied in a cluster. */
 export const KEYS: readonly string[] = [...NAMES, LOCAL];
 
 /** Returns the time of a step; there is one a second. */
@@ -74,6 +76,7 @@ const step = fc.oneof(
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 type Drawn<K extends Step['kind']> = Extract<Step, { kind: K }>;
 
+/** Generates what happens to the fleet: a commit first, then anything. */
 export const steps: fc.Arbitrary<readonly Step[]> = fc
   .tuple(fc.record({ kind: fc.constant('commit' as const), policies }), fc.array(step, { maxLength: MAX_STEPS, size: 'max' }))
   .map(([first, rest]) => [first, ...rest]);
@@ -104,6 +107,7 @@ const ROOM = { policies: 1e6, whole: 1e6, bytes: 1e9 };
 
 const FOREIGN = 'f'.repeat(64);
 
+/** Fleet that keeps every record that its clusters ever had beside their history. */
 export class ReportedFleet {
   readonly lists = new PolicyLists();
   readonly histories = new Map<string, HistoryChange[]>();

@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 /** Steps of a commit in one cluster, in the order in which they happen. */
 export const STEPS = ['offered', 'accepted', 'written', 'proven'] as const;
+/** Step of a commit in one cluster. */
 export type Step = (typeof STEPS)[number];
 
 /**

@@ -6,7 +6,10 @@ import { createRolloutRecord, RolloutEntry, type RolloutRecord } from './rollout
 /** Step of the hub whose time is recorded. */
 export type RecordedStep = 'released' | 'compiled';
 
-/** Commit that came into force, with what its record begins with. */
+/**
+ * Commit that came into force, with the initial values of its rollout record: the policies before
+ * it and the times of the first hub steps.
+ */
 export interface AcceptedCommit {
   readonly revision: SourceRevision;
   /** The policies in force before it. */

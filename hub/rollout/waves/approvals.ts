@@ -26,6 +26,7 @@ export const immediateOf = ({ base, paused }: RolloutRun, { now, newest }: Rollo
 export const unseenWave = ({ halt }: Pick<RolloutRun, 'halt'>): string | undefined =>
   halt?.gate === 'NothingLookedAt' ? halt.wave : undefined;
 
+/** Text for people on why nobody can approve a wave. */
 export const NO_APPROVERS = 'the strategy in force names no approvers';
 
 /** Reason why the strategy lets nobody approve an unseen wave; null if someone can. */

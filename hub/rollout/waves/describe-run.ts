@@ -11,11 +11,9 @@ import {
   type Wave,
   wavesOfRun,
 } from './clusters.ts';
-import { describeGates } from './gates.ts';
+import { describeGates, MAX_NAMED_CLUSTERS } from './gates.ts';
 import { type Halt, isUnderWay, type RolloutRun } from './run.ts';
 
-/** Most unreachable clusters that a wave names. */
-const NAMED = 20;
 /** Most clusters that a wave lists with their progress. */
 const FOLLOWED = 100;
 
@@ -77,7 +75,7 @@ const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: Rol
     proven: changed.filter((cluster) => cluster.proven === run.revision).length,
     unreachable: changed
       .filter(isAway)
-      .slice(0, NAMED)
+      .slice(0, MAX_NAMED_CLUSTERS)
       .map((cluster) => cluster.name),
     progress: changed
       .map((cluster) => ({ cluster: cluster.name, state: stateIn(cluster) }))

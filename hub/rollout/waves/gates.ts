@@ -2,8 +2,8 @@ import type { RolloutWaveView } from '@fso/shared/api';
 import type { MovedCluster, Wave } from './clusters.ts';
 import { FACT_OF_GATE, type Facts, type Gate, type Halt } from './run.ts';
 
-/** Most clusters that a halt names. */
-const NAMED = 20;
+/** Most clusters that a halt names, and most unreachable ones that a wave names. */
+export const MAX_NAMED_CLUSTERS = 20;
 
 const LIMITS = [
   { gate: 'NewViolations', limit: 'maxNewViolations', what: 'new violations' },
@@ -23,7 +23,7 @@ type Failure = Omit<Halt, 'wave' | 'since'>;
 
 const failureOf = (gate: Gate, clusters: readonly MovedCluster[], problem: string): Failure => ({
   gate,
-  clusters: clusters.slice(0, NAMED).map(({ cluster }) => cluster.name),
+  clusters: clusters.slice(0, MAX_NAMED_CLUSTERS).map(({ cluster }) => cluster.name),
   problem,
 });
 

@@ -8,7 +8,6 @@ const Revision = z.string().min(1).max(64);
 const Time = z.number();
 const Count = z.int();
 
-/** Numbers that gates compare with those from before the cluster got the commit. */
 const Facts = z.object({
   violations: Count,
   /** Owners whose next pods would be refused; null: not known. */
@@ -16,6 +15,7 @@ const Facts = z.object({
   /** Owners whose next pods would stay Pending; null: not known. */
   pending: Count.nullable(),
 });
+/** Numbers that gates compare with those from before the cluster got the commit. */
 export type Facts = z.infer<typeof Facts>;
 
 const Move = z.object({
@@ -46,6 +46,7 @@ export type Move = z.infer<typeof Move>;
 
 /** Checks of a wave, by name; one that fails halts the waves after it. */
 export const GATES = ['Refused', 'ProofTime', 'NewViolations', 'NewlyRefused', 'NewlyPending', 'NothingLookedAt'] as const;
+/** Check of a wave; if it fails, it halts the waves after it. */
 export type Gate = (typeof GATES)[number];
 
 /** Fact that each gate compares. */

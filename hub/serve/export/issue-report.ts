@@ -6,6 +6,7 @@ import { listClusterIssues } from '../issues/cluster-issues.ts';
 import { listSourceIssues } from '../issues/hub-issues.ts';
 import { isListed } from '../issues/issue-groups.ts';
 import { listClusterPolicyIssues, listPolicyIssues } from '../issues/policy-issues.ts';
+import { MAX_REPORT_ITEMS } from './send-lines.ts';
 
 type PolicyIssue = IssueReport['policies'][number];
 
@@ -21,17 +22,11 @@ const policyIssues = (fleet: Fleet, nowMs: number): PolicyIssue[] => {
   );
 };
 
-/**
- * Maximum number of listed issues of a kind. If more clusters and policies have issues, they share
- * a cause that these show.
- */
-const MAX_LISTED = 10_000;
-
 const listed = <T>(issues: Iterable<T>): { readonly items: T[]; readonly omitted: number } => {
   const items: T[] = [];
   let omitted = 0;
   for (const issue of issues) {
-    if (items.length < MAX_LISTED) items.push(issue);
+    if (items.length < MAX_REPORT_ITEMS) items.push(issue);
     else omitted += 1;
   }
   return { items, omitted };
@@ -55,9 +50,9 @@ export const createIssueReport = (fleet: Fleet, source: SourceView, now: number)
     hub: listSourceIssues(source).map(rowOf),
     clusters: clusters.items,
     policies: policies.items,
-    violations: named.slice(0, MAX_LISTED).map(({ view }) => view),
+    violations: named.slice(0, MAX_REPORT_ITEMS).map(({ view }) => view),
     unnamedViolations: Math.max(0, counted - named.length),
-    omitted: { clusters: clusters.omitted, policies: policies.omitted, violations: Math.max(0, named.length - MAX_LISTED) },
+    omitted: { clusters: clusters.omitted, policies: policies.omitted, violations: Math.max(0, named.length - MAX_REPORT_ITEMS) },
   };
 };
 

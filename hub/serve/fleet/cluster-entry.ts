@@ -276,10 +276,9 @@ const COUNTED_FACTS = Object.keys(COUNTED) as (keyof Counted)[];
 export const factsOf = (entry: Placed): number =>
   COUNTED_FACTS.reduce((bits, fact, at) => (COUNTED[fact](entry) ? bits | (1 << at) : bits), 0);
 
-/**
- * Counts the clusters for which each fact holds. Clusters with equal facts are counted together.
- */
+/** Counts the clusters for which each fact holds. */
 export const countFacts = (entries: readonly ClusterEntry[]): Counted => {
+  // Clusters with equal facts are counted together.
   const numbers = new Map<number, number>();
   for (const { counted } of entries) numbers.set(counted, (numbers.get(counted) ?? 0) + 1);
   const countOf = (at: number): number => [...numbers].reduce((sum, [bits, count]) => ((bits >> at) & 1 ? sum + count : sum), 0);

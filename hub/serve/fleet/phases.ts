@@ -38,6 +38,7 @@ export const countPhase = (counts: PhaseCounts, phase: Phase, by: 1 | -1 = 1): v
 };
 
 /**
- * Returns the worst phase. A policy that no cluster should have is enforced nowhere, hence Pending.
+ * Returns the worst phase with a non-zero count, or Pending if all counts are zero: a policy that
+ * applies to no cluster is enforced nowhere.
  */
 export const worstPhase = (counts: PhaseCounts): Phase => SEVERITY.find((phase) => counts[FIELDS[phase]] > 0) ?? 'Pending';

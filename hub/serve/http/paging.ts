@@ -128,9 +128,9 @@ interface Placed<T> extends Place {
 
 /**
  * Page of a list in the requested order. Items are added in any order, and only those that may be
- * on the page are kept. The cursor is the value and key of the last item of the page. Added or
- * removed items shift nothing, but an item whose own value moves across the cursor is skipped or
- * appears twice.
+ * on the page are kept. The cursor is the value and key of the last item of the page. Inserting or
+ * deleting items does not shift pages; an item whose sort value crosses the cursor may be skipped
+ * or repeated.
  */
 export class SortedPage<T, S extends string> {
   readonly #orders: Orders<T, S>;

@@ -138,8 +138,8 @@ const enforcedFor = (rollout: RolloutRecord, clusters: readonly ClusterSteps[]):
 };
 
 /**
- * Returns the visible part of a commit's rollout: visible clusters, and the changed policies that
- * are visible.
+ * Returns a rollout as a caller with limited access may see it: other clusters, policies and
+ * details of the commit are withheld, and `enforced` is recomputed.
  */
 export const scopeRollout = (rollout: RolloutRecord, { seesCluster, seesPolicy }: SeenParts): RolloutRecord => {
   const refused = Object.entries(rollout.refused).filter(([name]) => seesCluster(name));

@@ -25,6 +25,7 @@ import { IssueLister } from '../issues/issue-lister.ts';
 import type { StreamOptions } from '../live/broadcast.ts';
 import { clusterReport, desiredOf, gitObjectsOf, policyReport, REVISION, report, TIME } from './fleet.ts';
 
+/** API server of a test, with what stands behind it. */
 export interface ApiHarness extends AsyncDisposable {
   readonly url: string;
   readonly ledger: Ledger;

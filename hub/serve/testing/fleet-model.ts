@@ -38,6 +38,7 @@ export const MODEL_COMMITS: readonly Desired[] = [
   ),
 ];
 
+/** Names of the clusters of the model; `stray` is not registered. */
 export const MODEL_NAMES = ['eu', 'us', 'stray'] as const;
 const POLICIES = ['aaa', 'bravo', 'ends', 'mover', 'team'];
 

@@ -72,6 +72,7 @@ const summaryOf = (knowledge: FleetInput, key: string): PolicySummary => {
   };
 };
 
+/** Computes what the read model of a fleet must say, in the simplest way. */
 export const expectedFleet = (knowledge: FleetInput) => {
   const keys = keysOf(knowledge);
   const clusters = [...knowledge.clusters].sort((a, b) => byText(a.name, b.name));

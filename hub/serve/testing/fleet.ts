@@ -11,8 +11,11 @@ import { compileDesired } from '../../rollout/index.ts';
 
 /** A small fleet for tests of what is served: two clusters, two policies, one group. */
 
+/** Time of all reports. */
 export const TIME = '2026-01-03T10:30:00.000Z';
+/** Commit in force. */
 export const REVISION: string = 'a1'.repeat(20);
+/** Commit before it. */
 export const OLD_REVISION: string = 'b2'.repeat(20);
 
 const file = (path: string, kind: string, metadata: string, spec: string): SourceFile => ({
@@ -20,6 +23,7 @@ const file = (path: string, kind: string, metadata: string, spec: string): Sourc
   text: `apiVersion: compliance.federated.io/v1\nkind: ${kind}\nmetadata: ${metadata}\nspec: ${spec}\n`,
 });
 
+/** Files of the policy repository. */
 export const FILES: readonly SourceFile[] = [
   file('clusters/eu.yaml', 'ManagedCluster', '{name: eu, labels: {env: prod}}', '{regions: [eu-west-1, eu-central-1]}'),
   file('clusters/us.yaml', 'ManagedCluster', '{name: us}', '{regions: [us-east-1]}'),
@@ -33,6 +37,7 @@ export const FILES: readonly SourceFile[] = [
   ),
 ];
 
+/** Compiles files to the desired state. @throws Error if there are problems */
 export const desiredOf = (revision: string = REVISION, files: readonly SourceFile[] = FILES): Desired => {
   const decoded = decodeFiles(files);
   if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
@@ -61,9 +66,11 @@ export const gitObjectsOf = (revision: string = REVISION, files: readonly Source
   return objects;
 };
 
+/** Builds the report of a policy that is enforced in the namespace of its name. */
 export const policyReport = (name: string, change: Partial<PolicyReport> = {}): PolicyReport =>
   plainReport(name, { revision: REVISION, namespaces: [name], message: 'enforced', lastUpdated: TIME, ...change });
 
+/** Builds the report of a cluster that has proven a commit. */
 export const clusterReport = (revision: string = REVISION, provenRevision: string | null = revision): NonNullable<Report['cluster']> => ({
   revision,
   provenRevision,

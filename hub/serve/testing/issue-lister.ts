@@ -15,6 +15,7 @@ export const FILES_WITH_TEAM: readonly SourceFile[] = FILES.map((file) =>
     ? { ...file, text: file.text.replace('{name: finance}', '{name: finance, labels: {team: payments}}') }
     : file,
 );
+/** Desired state of {@link FILES_WITH_TEAM}. */
 export const DESIRED_WITH_TEAM: Desired = desiredOf(REVISION, FILES_WITH_TEAM);
 
 /** A lister of issues on a ledger of its own. */

@@ -2,6 +2,7 @@
 
 /** Severities of an alert, most severe first. */
 export const ALERT_SEVERITIES = ['critical', 'warning', 'info'] as const;
+/** Severity of an alert. */
 export type AlertSeverity = (typeof ALERT_SEVERITIES)[number];
 
 /** Difference from which on a clock counts as wrong, in ms. Transit time explains smaller ones. */

@@ -19,6 +19,7 @@ export const AlertNameView = z.enum(ALERT_NAMES);
 
 /** States of an alert that the API lists. */
 export const ALERT_STATES = ['firing', 'silenced', 'resolved'] as const;
+/** State of an alert in the API. */
 export const AlertState = z
   .enum(ALERT_STATES)
   .describe('silenced: it fires, and nobody is notified of it. resolved: it ended within the last 24 hours.');
@@ -103,6 +104,7 @@ export type SilenceRequest = z.input<typeof SilenceRequest>;
 
 /** Kinds of receivers that the alerts file can contain. */
 export const RECEIVER_KINDS = ['slack', 'pagerduty', 'alertmanager', 'webhook', 'email'] as const;
+/** Kind of a receiver that the alerts file can contain. */
 export type ReceiverKind = (typeof RECEIVER_KINDS)[number];
 
 /** Receiver of the alerts file, with its last success and failure. */

@@ -7,7 +7,10 @@ export const MAX_PROCESSING_ROWS = 20_000;
 /** Most policies that a row names. */
 const MAX_ROW_POLICIES = 100;
 
-/** Place of running pods of a governed namespace, as seen by an agent. */
+/**
+ * Number of running pods of one governed namespace in one provider, country and region, as counted
+ * by the agent.
+ */
 export const ProcessingRow = z.strictObject({
   namespace: NamespaceName,
   policies: z.array(PolicyKey).max(MAX_ROW_POLICIES).describe('The first policies that govern the namespace, by key.'),

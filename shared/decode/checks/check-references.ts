@@ -58,8 +58,11 @@ export const unknownReferences = (decoded: DecodedDocument, regions: RegionResol
 const definitionPath = (document: RegionGroupDocument | RegionCatalogDocument, group: string): ValuePath =>
   document.kind === 'RegionGroup' ? ['spec'] : ['spec', 'groups', document.spec.groups.findIndex(({ name }) => name === group)];
 
-/** Finds groups that contain themselves or are nested too deep. */
-export const brokenGroups = (documents: readonly DecodedDocument[], { groups }: RegionResolver): readonly SourceProblem[] => {
+/**
+ * Returns a problem for each region group that contains itself or is nested too deep, located at
+ * the reference by which it does.
+ */
+export const groupNestingProblems = (documents: readonly DecodedDocument[], { groups }: RegionResolver): readonly SourceProblem[] => {
   const problems = groupProblems(groups);
   if (problems.length === 0) return [];
   const own = new Map(

@@ -6,7 +6,7 @@ import { regionsOf } from '../regions.ts';
 import { type Scopes, scopesAbove, scopesOf, scopeTests } from '../scopes.ts';
 import type { PolicySet, Sourced, SourceProblem } from '../types.ts';
 import type { ValuePath } from '../yaml/yaml-file.ts';
-import { brokenGroups, countPlacements, declaredProviders, unknownReferences, wrongSizes } from './check-references.ts';
+import { countPlacements, declaredProviders, groupNestingProblems, unknownReferences, wrongSizes } from './check-references.ts';
 
 /**
  * Extent of the decoded files: a whole repository, or the part that concerns one cluster. That part
@@ -32,7 +32,7 @@ interface Definitions {
  */
 export const checkSet = (documents: readonly DecodedDocument[], set: PolicySet, extent: Extent): readonly SourceProblem[] => {
   const regions = regionsOf(set);
-  const unresolved = [...documents.flatMap((decoded) => unknownReferences(decoded, regions)), ...brokenGroups(documents, regions)];
+  const unresolved = [...documents.flatMap((decoded) => unknownReferences(decoded, regions)), ...groupNestingProblems(documents, regions)];
   return [
     ...duplicates(documents),
     ...severalOf(documents, 'RolloutStrategy'),

@@ -17,9 +17,11 @@ const file = (folder: string, kind: string, metadata: object, spec: object): Sou
   text: stringify({ apiVersion: 'compliance.federated.io/v1', kind, metadata, spec }, { aliasDuplicateObjects: false }),
 });
 
+/** Builds the file of a SovereignPolicy. Default: it targets the namespace of its name. */
 export const policyFile = (name: string, spec: Partial<SovereignPolicySpecInput> = {}): SourceFile =>
   file('policies', 'SovereignPolicy', { name }, { targetNamespace: name, allowedRegions: ['eu-west-1'], ...spec });
 
+/** Builds the file of a ManagedCluster. */
 export const clusterFile = (
   name: string,
   regions: ManagedClusterDocument['spec']['regions'],
@@ -27,6 +29,7 @@ export const clusterFile = (
   provider?: string,
 ): SourceFile => file('clusters', 'ManagedCluster', { name, labels }, { regions, ...(provider === undefined ? {} : { provider }) });
 
+/** Builds the file of a RegionGroup. */
 export const groupFile = (
   name: string,
   regions: RegionGroupDocument['spec']['regions'],
@@ -56,6 +59,7 @@ export const setOf = (...files: readonly SourceFile[]): PolicySet => {
 export const problemLines = (problems: readonly SourceProblem[]): readonly string[] =>
   problems.map(({ path, line, column, reason }) => `${path}:${line}:${column}: ${reason}`);
 
+/** Decodes files and returns their problems as lines. */
 export const problemsOf = (...files: readonly SourceFile[]): readonly string[] => {
   const result = decodeFiles(files);
   return result.ok ? [] : problemLines(result.problems);

@@ -100,6 +100,7 @@ const rowsOf = (outcome: ClusterOutcome, isPartly: boolean): readonly OutcomeRow
 export const outcomeRows = ({ outcome, partly }: Pick<StoredPlanView, 'outcome' | 'partly'>): readonly OutcomeRow[] =>
   (outcome?.clusters ?? []).flatMap((each) => rowsOf(each, partly.includes(each.cluster)));
 
+/** Columns of the table of {@link OutcomeRow}s in the CLI. */
 export const OUTCOME_COLUMNS = [
   { title: 'CLUSTER', value: ({ cluster }: OutcomeRow) => cluster },
   { title: 'OWNERS', value: (row: OutcomeRow) => row.class },

@@ -3,6 +3,7 @@ import { WorkloadClass } from '../workloads.ts';
 
 /** Reasons for which the outcome in a cluster is not known. */
 const UNKNOWN = ['NotConnected', 'NotObserved', 'NotTaken', 'NotJudged'] as const;
+/** Reason for which the outcome of a plan in a cluster is not known. */
 export type UnknownReason = (typeof UNKNOWN)[number];
 
 const Count = z.int().min(0);
@@ -28,6 +29,7 @@ const ClassOutcome = z.object({
     .nullable()
     .describe('Owners that the plan names and the cluster does not report. null: not known, as it does not report all by name.'),
 });
+/** Outcome of a plan for one class of owners in a cluster: as predicted, and as reported now. */
 export type ClassOutcome = z.infer<typeof ClassOutcome>;
 
 const ClusterOutcome = z.object({
@@ -42,6 +44,7 @@ const ClusterOutcome = z.object({
   refused: ClassOutcome,
   pending: ClassOutcome,
 });
+/** Outcome of a plan in one cluster, by class of owners. */
 export type ClusterOutcome = z.infer<typeof ClusterOutcome>;
 
 const STATES = ['InForce', 'Differs', 'NotInForce', 'NotComparable'] as const;

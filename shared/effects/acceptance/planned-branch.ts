@@ -18,7 +18,6 @@ export type BranchTip = z.infer<typeof BranchTip>;
 
 const Changes = z.array(Beyond).max(20);
 
-/** Changes between two plans of a branch. */
 const SincePlan = z.object({
   plan: PlanId.describe('The plan of the branch before this one.'),
   at: z.iso.datetime().describe('Time at which it was made.'),
@@ -27,6 +26,7 @@ const SincePlan = z.object({
   ends: Changes.describe('The first effects that are gone, or went further.'),
   unknown: z.array(z.string()).describe('Clusters that are not compared whole, as one of the plans does not know all of them.'),
 });
+/** Changes between two plans of a branch. */
 export type SincePlan = z.infer<typeof SincePlan>;
 
 const MAX_AHEAD = 1_000;

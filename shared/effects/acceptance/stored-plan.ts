@@ -35,7 +35,10 @@ export type StoredEffects = z.infer<typeof StoredEffects>;
 export const StoredPlan = z.object({ ...StoredPlanSummary.shape, ...StoredEffects.shape });
 export type StoredPlan = z.infer<typeof StoredPlan>;
 
-/** A stored plan, with what happened after the merge. */
+/**
+ * API view of a stored plan, with its outcome: whether the commit in force gives the clusters what
+ * was planned.
+ */
 export const StoredPlanView = StoredPlan.extend({ outcome: PlanOutcome.nullable().default(null).describe('null: the hub is older.') });
 export type StoredPlanView = z.infer<typeof StoredPlanView>;
 
@@ -50,6 +53,7 @@ const BranchView = BranchTip.extend({
     'The last plan of the branch without options, for what the caller sees; its `branch` says of which commit. null: none is stored.',
   ),
 });
+/** Branch of the policy repository, with its last stored plan. */
 export type BranchView = z.infer<typeof BranchView>;
 
 /** Branches of the policy repository, beside the one that the hub follows. */

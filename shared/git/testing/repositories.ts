@@ -49,6 +49,7 @@ const byNames = ({ clusterRegions, ...rest }: Placement): Placement => ({
   ...(clusterRegions && { clusterRegions: clusterRegions.filter((reference) => !PLACES.includes(reference)) }),
 });
 
+/** Returns the files of a generated repository. */
 export const filesOf = ({ hasCatalog, clusters, scopes, policies }: Repository): readonly SourceFile[] => {
   const placed = hasCatalog ? (placement: Placement) => placement : byNames;
   return [

@@ -10,15 +10,19 @@ import { createKubeClient } from '../client/client.ts';
 /** Handler that answers a request. */
 export type Answer = (url: URL, response: ServerResponse) => unknown;
 
+/** Creates an answer in JSON. */
 export const json = (body: unknown, status = 200, headers: Record<string, string> = {}): Answer => {
   return (_, response) => response.writeHead(status, headers).end(JSON.stringify(body));
 };
+/** Builds a ConfigMap. */
 export const object = (name: string, resourceVersion: string, value = '') => ({
   metadata: { namespace: 'a', name, resourceVersion },
   data: { value },
 });
+/** Creates the answer of a page of a list. @param next token of the next page */
 export const list = (resourceVersion: string, items: unknown[], next?: string): Answer =>
   json({ metadata: { resourceVersion, continue: next }, items });
+/** Creates the answer of an error, with its Status. */
 export const failure = (code: number, reason: string, headers = {}): Answer =>
   json({ kind: 'Status', code, reason, message: reason }, code, headers);
 /** A watch that sends its events and ends, or stays open. */
@@ -29,6 +33,7 @@ export const events = (entries: unknown[], end: boolean): Answer => {
     if (end) response.end();
   };
 };
+/** Watch event of an expired resourceVersion: the client has to list again. */
 export const gone = { type: 'ERROR', object: { kind: 'Status', code: 410, reason: 'Expired', message: 'too old resource version' } };
 
 /** An API server that answers from a script. */

@@ -16,7 +16,8 @@ const BEAT_MS = 1000;
  * while a supervisor sees a live process. Acknowledged data is on disk, and the next start
  * continues from there.
  *
- * Beats are counted instead of timed, as a machine that was suspended has not blocked.
+ * Counts heartbeats rather than elapsed time, so that a suspended machine is not mistaken for a
+ * blocked process.
  */
 export const startWatchdog = ({ checkMs = 5000, patience = 12 }: Partial<Omit<WatchdogSettings, 'beats'>> = {}): void => {
   const beats = new SharedArrayBuffer(4);

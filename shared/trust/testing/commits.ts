@@ -11,6 +11,7 @@ const sshString = (bytes: Uint8Array | string): Buffer => {
   return Buffer.concat([length, content]);
 };
 
+/** SSH key that signs commits and tags. */
 export interface TestKey {
   readonly privateKey: KeyObject;
   readonly blob: Buffer;
@@ -18,6 +19,7 @@ export interface TestKey {
   readonly line: string;
 }
 
+/** Generates an Ed25519 key. */
 export const makeKey = (): TestKey => {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const blob = Buffer.concat([sshString('ssh-ed25519'), sshString(Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url'))]);
@@ -40,6 +42,7 @@ export const signSsh = ({ privateKey, blob }: TestKey, payload: Buffer): string 
 
 type Files = Readonly<Record<string, string>>;
 
+/** Content of a commit to create. */
 export interface CommitSpec {
   readonly parents?: readonly string[];
   /** Files of the folder `signers/`; absent: there is none. */

@@ -15,12 +15,19 @@ export const template: Template = {
   metadata: { ...desired.metadata, uid: 't', generation: 1 },
   status: { created: true, byPod: [{ observedGeneration: 1, templateUID: 't' }] },
 };
+/** Users that may bind pods. */
 export const BINDERS = ['system:kube-scheduler'];
+/** Bind gate without exceptions. */
 export const GATE: BindGate = { ...NO_EXCEPTIONS, binders: BINDERS };
+/** Namespaces of the cluster, without labels. */
 export const namespaces = NAMESPACES.map((name) => namespaceOf(name));
+/** Policy that allows one region. */
 export const eu = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
+/** The same policy with a second region in the EU. */
 export const wider = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'eu-central-1'] });
+/** The same policy with a second region outside the EU. */
 export const farther = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'us-east-1'] });
+/** Policy for another namespace. */
 export const other = policyOf('other', { targetNamespace: 'payments', allowedRegions: ['eu-west-1'] });
 
 /** The actions beside the canary, which exists. */
@@ -34,6 +41,7 @@ export const plan = (policies: readonly PolicyInput[], constraints: readonly Con
 export const planLockTwo = (governance: Governance, constraints: readonly Constraint[]) =>
   planGatekeeper({ governance, template, constraints: [canaryBody(), ...constraints], gatekeeperServed: true });
 
+/** Returns a constraint with the status of a webhook that enforces it. */
 export const enforcedAt = (constraint: Constraint): Constraint => ({
   ...constraint,
   status: {
@@ -63,6 +71,10 @@ export const apply = (constraints: readonly Constraint[], actions: readonly Acti
   return [...held.values()];
 };
 
+/**
+ * Plans and applies until nothing is left to do, with Gatekeeper enforcing each change. Returns the
+ * constraints.
+ */
 export const settle = (policies: readonly PolicyInput[], start: readonly Constraint[], bindGate?: BindGate): Constraint[] => {
   let constraints = [...start];
   for (let round = 0; round < 10; round += 1) {
@@ -75,8 +87,10 @@ export const settle = (policies: readonly PolicyInput[], start: readonly Constra
 
 const nameOf = (text: string): string => text.split(' ')[0] ?? '';
 
+/** Returns the regions and the policy names of each constraint. */
 export const summary = (constraints: readonly Constraint[]) =>
   constraints.map(({ spec }) => [spec?.parameters?.regions?.join(), spec?.parameters?.policies?.map(nameOf).join()]);
 
+/** Returns the names of the policies in all constraints. */
 export const namesIn = (constraints: readonly Constraint[]): string[] =>
   constraints.flatMap(({ spec }) => spec?.parameters?.policies?.map(nameOf) ?? []);

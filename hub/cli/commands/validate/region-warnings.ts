@@ -27,8 +27,8 @@ const byProvider = ({ provider, name }: Reading): string => `${provider}/${name}
 const declaration = ({ provider }: Reading): string => `provider: ${provider} below spec`;
 
 /**
- * Warns of names that providers read in different countries, if a cluster without a provider gets
- * them.
+ * Warns of region names that mean different countries at different providers, where they are used
+ * for a cluster that declares no provider, or in a region group.
  *
  * @param isPlaced whether a policy applies to a cluster without a provider
  */

@@ -244,8 +244,8 @@ export const readPolicyState = ({ db, listOf }: HistoryReader, { cluster, signal
   findPolicyState(untilNow(db, { cluster, signal }), { ...query, listOf });
 
 /**
- * Lists changes of a cluster and of a policy in it, newest first. Rows are not split, so there may
- * be a few more than requested.
+ * Lists the recorded changes in the state of a cluster and one of its policies, newest first. May
+ * exceed the limit, as changes stored in one row stay together.
  */
 export const listHistory = async (
   { db, listOf }: HistoryReader,

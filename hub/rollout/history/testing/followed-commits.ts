@@ -15,13 +15,16 @@ import { activityOf, summaryOf } from '../views.ts';
 
 export const [A, B, C] = ['a', 'b', 'c'].map((letter) => letter.repeat(40)) as [string, string, string];
 const START = Date.parse('2026-01-03T10:30:00.000Z');
+/** Returns the time that many milliseconds after the start. */
 export const at = (ms: number): string => new Date(START + ms).toISOString();
 const commitOf = (revision: string) => ({ revision, author: 'Ada', subject: 'Keep finance in the EU', time: at(0) });
+/** Decodes a set. @throws Error if there are problems */
 export const setOf = (files = FILES) => {
   const decoded = decodeFiles(files);
   if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
   return decoded.set;
 };
+/** Files in which the policy `hr` allows another region. */
 export const HR = FILES.map((file) => ({
   ...file,
   text: file.path === 'policies/hr.yaml' ? file.text.replace('eu-west-1', 'eu-west-2') : file.text,

@@ -5,6 +5,7 @@ import type { JudgedTags } from '../clusters.ts';
 export const ZONES = ['a', 'b', 'c'] as const;
 export type Zone = (typeof ZONES)[number];
 
+/** Commit of the model, with a content for each zone. */
 export interface Commit {
   readonly revision: string;
   readonly strategy: RolloutStrategySpec | undefined;
@@ -18,8 +19,9 @@ export interface Commit {
   immediate?: JudgedTags | undefined;
 }
 
-/** Tags of a commit that asks to skip waves, before they are there, and then. */
+/** Tags of a commit that asks to skip waves, before they are there. */
 export const UNTAGGED: JudgedTags = { signer: 'ana', isGiven: false, missing: 1, approvers: [], problems: [] };
+/** Tags that let a commit skip waves. */
 export const TAGGED: JudgedTags = { ...UNTAGGED, isGiven: true, missing: 0, approvers: ['bob'] };
 /** Tags that a signer has taken back. */
 export const REVOKED: JudgedTags = { ...UNTAGGED, missing: 0, problems: ['revoked'] };
@@ -33,6 +35,7 @@ export const NO_COMMIT: Omit<Commit, 'revision'> = {
   trustsStolen: true,
 };
 
-/** A content that agents refuse, and one by which workloads violate. */
+/** Content that agents refuse. */
 export const REFUSED = 3;
+/** Content by which workloads violate. */
 export const VIOLATED = 4;

@@ -35,6 +35,7 @@ export const open = (rules: Readonly<Partial<Record<Zone, Rule>>>, names: readon
   };
 };
 
+/** Creates a cluster that has no commit. Its zone is the first letter of its name. */
 export const create = (name: string): SimulatedCluster => ({
   name,
   zone: name.charAt(0) as Zone,

@@ -5,6 +5,7 @@ import { RolloutChangeRefused, resumeRun } from '../resume-run.ts';
 import type { RolloutRun } from '../run.ts';
 import { type Commit, NO_COMMIT, REFUSED, REVOKED, TAGGED, UNTAGGED, VIOLATED, ZONES, type Zone } from './commits.ts';
 
+/** Cluster of the model, with what the hub has given it. */
 export interface SimulatedCluster {
   readonly name: string;
   /** Decides what it gets of a commit; a commit may label it otherwise. */

@@ -1,7 +1,7 @@
 import { type ClusterDenials, type DenialGroup, DenialGroupPage, DenialPage, DenialReport } from '@fso/shared/api';
 import { csvLine } from '@fso/shared/encoding';
 import { z } from 'zod';
-import { sendReport } from '../../export/send-lines.ts';
+import { MAX_REPORT_ITEMS, sendReport } from '../../export/send-lines.ts';
 import { areDenialsUnknown } from '../../fleet/cluster-entry.ts';
 import {
   countedIn,
@@ -20,9 +20,6 @@ import { listPage } from '../../http/paging.ts';
 import { includesText } from '../../http/parameters.ts';
 import { jsonRoute, type Route, rawRoute, SCOPED_LIST, SCOPED_READ } from '../../http/route.ts';
 
-/** Maximum number of owners in one report. */
-const MAX_LISTED = 10_000;
-
 /** Number of owners that a cluster counts but does not list. */
 const unlistedIn = ({ owners, denials }: ClusterDenials): number => Math.max(0, owners - denials.length);
 
@@ -34,8 +31,8 @@ const createDenialReport = (fleet: Fleet, now: number): DenialReport => {
   return {
     generatedAt: new Date(now).toISOString(),
     revision: fleet.desired()?.revision ?? null,
-    denials: named.slice(0, MAX_LISTED).map(({ view }) => view),
-    omitted: Math.max(0, named.length - MAX_LISTED) + unlisted,
+    denials: named.slice(0, MAX_REPORT_ITEMS).map(({ view }) => view),
+    omitted: Math.max(0, named.length - MAX_REPORT_ITEMS) + unlisted,
     clusters: members.flatMap((entry) => {
       const counted = countedIn(entry);
       if (counted === undefined || counted.pods === null) return [];

@@ -1,7 +1,7 @@
 import { MAX_NAMED_RISKS, type RiskGroup, RiskGroupPage, RiskPage, RiskReport } from '@fso/shared/api';
 import { csvLine } from '@fso/shared/encoding';
 import { z } from 'zod';
-import { sendReport } from '../../export/send-lines.ts';
+import { MAX_REPORT_ITEMS, sendReport } from '../../export/send-lines.ts';
 import { addRisks, areRisksFresh, areRisksUnknown, type NamedRisk, NO_RISKS } from '../../fleet/cluster-entry.ts';
 import { nameFindings } from '../../fleet/findings/findings.ts';
 import { groupRisks, matchesRisk, RiskGroupQuery, RiskQuery, riskGroupOrders, riskOrders } from '../../fleet/findings/risk-lists.ts';
@@ -10,9 +10,6 @@ import { listPage } from '../../http/paging.ts';
 import { includesText } from '../../http/parameters.ts';
 import { jsonRoute, type Route, rawRoute, SCOPED_LIST, SCOPED_READ } from '../../http/route.ts';
 import { type FindingDeps, readNamed } from './read-named.ts';
-
-/** Maximum number of owners in one report. */
-const MAX_LISTED = 10_000;
 
 /** Builds the report of all owners at risk. @param now milliseconds since 1970 */
 const createRiskReport = (fleet: Fleet, now: number): RiskReport => {
@@ -23,9 +20,9 @@ const createRiskReport = (fleet: Fleet, now: number): RiskReport => {
   return {
     generatedAt: new Date(now).toISOString(),
     revision: fleet.desired()?.revision ?? null,
-    risks: named.slice(0, MAX_LISTED).map(({ view }) => view),
+    risks: named.slice(0, MAX_REPORT_ITEMS).map(({ view }) => view),
     unnamed: { refused: Math.max(0, counted.refused - count('Refused')), pending: Math.max(0, counted.pending - count('Pending')) },
-    omitted: Math.max(0, named.length - MAX_LISTED),
+    omitted: Math.max(0, named.length - MAX_REPORT_ITEMS),
     unknownClusters: members.filter(areRisksUnknown).map(({ record }) => record.name),
   };
 };
@@ -78,7 +75,10 @@ const readRisks = async (deps: FindingDeps, query: RiskQuery): Promise<readonly 
 
 const ExportQuery = z.strictObject({ format: z.enum(['json', 'csv']).default('json').describe('csv: RFC 4180.') });
 
-/** Routes of owners whose next pods are at risk: list, groups and file. */
+/**
+ * API routes for workload owners whose next pods would be refused or stay pending: list, groups and
+ * export.
+ */
 export const riskRoutes: readonly Route<FindingDeps>[] = [
   jsonRoute(
     {

@@ -29,6 +29,7 @@ const PATHS: Readonly<Record<string, readonly string[]>> = {
   '/{id}': ['0123456789abcdef'],
 };
 
+/** Request for a route, about one parameter. */
 export interface Call {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;

@@ -24,7 +24,7 @@ export const nodeRegions = (nodesByRegion: Readonly<Record<string, number>> | un
     .sort(order);
 };
 
-/** Difference between a region's nodes and the registration of the cluster. */
+/** Comparison of the nodes of a region with the regions that the cluster registers. */
 export type RegionNote = 'withoutRegion' | 'notRegistered' | 'noNodes' | 'asRegistered';
 
 /** Compares a region's nodes with the registration of the cluster. */
