@@ -64,18 +64,12 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
     if (latest === null) logger.error({ key: key.id, lastKey: last.key }, 'audit key is not the one of the last checkpoint');
     return null;
   };
-  /**
-   * Reads the newest checkpoint from the ledger: an agent that another hub served may have a newer
-   * one.
-   */
+  /** Reads the newest checkpoint: an agent that another hub served may have a newer one. */
   const catchUp = async (): Promise<void> => {
     const current = await newest();
     if (current !== null && current.sequence > (latest?.sequence ?? 0)) take(current);
   };
-  /**
-   * Answers an agent with a newer checkpoint: no frames, unless the log is shorter than that
-   * checkpoint.
-   */
+  /** Answers an agent with a newer checkpoint: no frames, unless the log is shorter. */
   const answerBeyond = async (held: number, newestOne: Checkpoint): Promise<readonly CheckpointFrame[]> => {
     const { sequence } = await audit.head();
     return held > sequence ? [{ type: 'checkpoint', checkpoint: newestOne, after: newestOne.sequence, digests: [] }] : [];
