@@ -169,7 +169,7 @@ export class WriteEvents {
 
   /**
    * Raises an alert for a policy of a commit that cannot be written, and again for the next commit.
-   * One cause may affect all policies, so there is one event per commit.
+   * One cause may affect all policies, so there is at most one event per commit and minute.
    */
   #alertUnwritten({ key, error, failures }: WriteFailure): void {
     const { events, clock } = this.#deps;

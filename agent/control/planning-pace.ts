@@ -6,7 +6,7 @@ import { type Allowance, type Clock, createAllowance } from '@fso/shared/runtime
  */
 const SPACING_MS = 10;
 /**
- * CPU budget of reconciles, in ms: a burst for all reconciles of one change among thousands of
+ * Time budget of reconciles, in ms: a burst for all reconciles of one change among thousands of
  * policies, then a quarter of the time.
  */
 const PLANNING = { burst: 1_000, perSecond: 250 } as const;

@@ -122,8 +122,8 @@ export class DenialWatch {
   }
 
   /**
-   * Reads the counters once. Own dry runs and events are evaluated first, so that they are not
-   * newer than the counters.
+   * Reads the counters once. Events are confirmed and own dry runs are counted before the request,
+   * so that neither is newer than the counters.
    */
   async #read(signal: AbortSignal): Promise<void> {
     const { runtime, risks, own } = this.#deps;

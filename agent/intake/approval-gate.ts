@@ -29,8 +29,8 @@ const RECHECK_MS = 60_000;
 const JUDGING_CPU = { burst: 1_000, perSecond: 100 };
 
 /**
- * Whether a commit changes neither this cluster's policies nor who may sign and approve later
- * commits.
+ * Whether a commit changes nothing for this cluster (policies, places, registration), nor who may
+ * sign and approve later commits.
  */
 const isUnchanged = ({ compiled, places, part, approval, verified }: CompiledOffer, enforced: EnforcedCommit): boolean =>
   compiled.digest === enforced.digest &&
@@ -72,7 +72,10 @@ export class ApprovalGate {
     this.#approvals = approvals;
   }
 
-  /** Stops waiting: the hub offered another commit. */
+  /**
+   * Stops waiting: the hub offered another commit, or the newest commit removed the key that signed
+   * the waiting one.
+   */
   drop(): void {
     this.#waiting = undefined;
     this.#again = undefined;

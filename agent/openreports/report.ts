@@ -103,7 +103,7 @@ export interface NamespaceFindings {
   readonly risks: readonly PolicyRisk[];
 }
 
-/** Owner at risk, with the policy that it violates. */
+/** Owner at risk, with the policy that puts it at risk. */
 export interface PolicyRisk {
   readonly policy: PolicyReport;
   readonly risk: Risk;

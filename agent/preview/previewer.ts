@@ -203,7 +203,7 @@ export class Previewer {
   }
 
   /**
-   * Pauses after a slice, for as long as enforcing writes are queued.
+   * Pauses after a slice, and repeats the pause while enforcing writes are queued.
    *
    * @throws NotAnswered once the answer would come too late
    */

@@ -177,7 +177,8 @@ export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdic
   if (answer.kind === 'unreachable') return judgeForeign(answer);
   const { policy, webhook } = refuserOf(answer.message);
   if (webhook === GATEKEEPER_WEBHOOK && isRefusedByCanary(answer.message)) return PROVEN;
-  // Refused by a plugin that runs after the webhooks, so Gatekeeper admitted the pod.
+  // Refused by a plugin that runs after the webhooks, so Gatekeeper did not refuse the pod: it
+  // admitted it, or was not called.
   if (policy === undefined && webhook === undefined && LATER_REFUSAL.test(answer.message))
     return { kind: 'unproven', message: 'Gatekeeper admitted a pod that it must refuse' };
   if (answer.message.includes(`failed calling webhook "${GATEKEEPER_WEBHOOK}"`)) {

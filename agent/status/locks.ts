@@ -254,8 +254,8 @@ const gatekeeperLock = (subject: Subject, input: LockInput): LockFacts => {
 };
 
 /**
- * Whether lock 2 of a policy is proven now. {@link LockInput.unprovenMs} counts from its last
- * proof.
+ * Whether lock 2 of a policy is proven now. {@link LockInput.unprovenMs} counts from when it was
+ * first seen not to be.
  */
 export const isLockTwoProven = (policy: string, namespaces: readonly string[], input: Pick<LockInput, 'plan' | 'gatekeeper'>): boolean =>
   findUnproven(input.plan.constraintsOf(policy), namespaces, input) === undefined;

@@ -149,8 +149,8 @@ export class Witness {
   }
 
   /**
-   * Stores the last checkpoint unless a later one is stored: after the loss of the lease, another
-   * leader may have done so. Never rejects.
+   * Stores the last checkpoint unless one at least as new is stored: after the loss of the lease,
+   * another leader may have done so. Never rejects.
    */
   async #storeLast(signal: AbortSignal): Promise<void> {
     if (this.#held === undefined || this.#held === this.#stored) return;

@@ -80,7 +80,11 @@ export function startProgram(options: ProgramOptions): Program {
   };
 }
 
-/** Polls until `probe` returns a value. Fails at once if the program has ended. */
+/**
+ * Polls until `probe` returns a value. Fails at once if a program has ended.
+ *
+ * @throws Error with `what` and the last error of `probe`, after ten minutes
+ */
 export async function until<T>(what: string, probe: () => Promise<T | undefined>, signal: AbortSignal): Promise<T> {
   const deadline = performance.now() + GIVE_UP_MS;
   let last = '';

@@ -96,7 +96,7 @@ class StaticToken {
     return this.#keyOf(secretText(this.#secret));
   }
 
-  /** Computes the key of each text once for concurrent callers. Retries after a failure. */
+  /** Computes the key of each text once, for concurrent and later callers. Retries a failure. */
   #keyOf(text: string): Promise<string> {
     if (this.#known?.text === text) return this.#known.key;
     const known = { text, key: digestOfSecret(text).then((digest) => `static:${digest}`) };

@@ -68,8 +68,8 @@ const surplusOf = (sessions: readonly Session[], now: number, limits: SessionLim
 };
 
 /**
- * Creates the sessions of people: opaque ids whose hashes are in the store, so all hubs accept
- * them.
+ * Creates the sessions of people and tokens: opaque ids. The store has only their hashes, and all
+ * hubs that share it accept them.
  */
 export const createSessions = ({ store, holds, clock, revocations, logger, ...deps }: SessionDeps) => {
   const limits = { ...SESSION_LIMITS, ...deps.limits };

@@ -26,8 +26,9 @@ export interface AgentCommits {
   /** Whether the agent has acked or nacked a revision on this stream. */
   hasAnswered: boolean;
   /**
-   * Revisions that the agent may ack or nack, the newest last. `offered` are those that the hub has
-   * offered since the last ack: only the ack of such a revision proves that the agent has it.
+   * Revisions that the agent may ack or nack, the newest last. `named` is the one that it came
+   * with, or one that the hub refuses on its behalf. `offered` are those that the hub has offered
+   * since the last ack: only the ack of such a revision proves that the agent has it.
    */
   readonly answerable: Map<string, 'named' | 'offered'>;
 }

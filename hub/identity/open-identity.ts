@@ -93,7 +93,8 @@ const goneSignal = (response: ServerResponse): AbortSignal => {
 const createEnrolmentListener = ({ identity, authority, clock, logger, limits }: EnrolmentListenerDeps): RequestListener => {
   const failures = createFailureLimit(clock, { burst: limits.requestBurst, perSecond: 5, addresses: 10_000 });
   const allowsProof = createRateLimit(clock, { burst: limits.renewalBurst, perSecond: 0.1, addresses: 10_000 });
-  // Limits renewals per cluster, because each issues a certificate and adds an audit entry.
+  // Limits renewals per cluster, too: each issues one more certificate, which has its own limit
+  // above, and adds an audit entry.
   const allowsCluster = createRateLimit(clock, { burst: 6 * limits.renewalBurst, perSecond: 1 / 60, addresses: 10_000 });
   const levelFor = createNoiseLimit(clock);
   const routes: Readonly<Record<string, Handle>> = {
@@ -107,8 +108,8 @@ const createEnrolmentListener = ({ identity, authority, clock, logger, limits }:
     [`POST ${RENEW_PATH}`]: async (request, signal) => {
       const peer = readPeer(request.socket as TLSSocket, authority, clock.now());
       if (peer === undefined) throw new Refusal('not-authorized', 'show the certificate that is to be renewed');
-      // Limited by certificate, so that holders of an old one, or a copy, cannot use up the agent's
-      // budget.
+      // Limited by certificate, so that holders of an old one, or of a copy of an old one, cannot
+      // use up the agent's budget.
       if (!allowsProof(`${peer.cluster}/${peer.generation}/${peer.serial}`))
         throw new Refusal('too-many-requests', 'this certificate is renewed too often');
       // Expired certificates have their own budget: there may be many, and copies of them must not

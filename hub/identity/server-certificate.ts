@@ -29,8 +29,8 @@ const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 const LOOK_MS = 3600 * 1000;
 
 /**
- * Returns the host names of the listener: the configured ones, and that of its address. The first
- * one is in the URL for agents.
+ * Returns the host names of the listener: the configured ones, and those of its address, which
+ * include the local names if it is a wildcard or loopback. The first one is in the URL for agents.
  */
 export const serverHosts = ({ host }: ListenAddress, hostnames: readonly string[]): readonly string[] => {
   const own = WILDCARDS.includes(host) ? hostname().toLowerCase() : host;

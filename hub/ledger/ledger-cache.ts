@@ -50,7 +50,7 @@ export const foundIn = (events: readonly EventView[], limit: number): FoundEvent
   next: events.length < limit ? null : (events.at(-1)?.id ?? null),
 });
 
-/** Copy of the ledger in memory. Serves all reads, also while the database is unavailable. */
+/** Copy of the ledger in memory. Its reads also work while the database is unavailable. */
 export class LedgerCache {
   #source: SourceView | null = null;
   #desired: Desired | null = null;

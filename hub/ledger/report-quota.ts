@@ -23,8 +23,8 @@ export interface ReportLimits {
 }
 
 /**
- * Share of the heap that whole reports may fill without limits per cluster. With the equal share of
- * each cluster on top, they fill half of the heap.
+ * Share of the heap that whole reports may fill before each cluster is also limited to an equal
+ * share. With that share of each cluster on top, they fill half of the heap.
  */
 const SHARE = 0.25;
 

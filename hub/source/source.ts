@@ -22,7 +22,7 @@ const PROBLEMS_SHOWN = 100;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MIN_MS = 100;
 /**
- * Least upper bound of the backoff, even if the source polls more often: a failed fetch may be
+ * Smallest maximum of the backoff, even if the source polls more often: a failed fetch may be
  * expensive, such as by an answer that is too large.
  */
 const BACKOFF_LONGEST_MS = 3_000;

@@ -59,8 +59,8 @@ export const scopeVerdict = (
 };
 
 /**
- * Whether a name equals another one, ignoring case: readers on file systems with and without case
- * must not differ over a commit.
+ * Whether a name equals another one, ignoring case, so that two readers of one commit cannot differ
+ * over case.
  */
 export const isNamed = (name: string, wanted: string): boolean => name.toLowerCase() === wanted;
 

@@ -97,7 +97,8 @@ const LINKS = /^tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)/;
 const ID = /[0-9a-f]{40}/g;
 
 /**
- * Reads the ids at the beginning of a commit. No more is parsed of an unverified commit.
+ * Reads the ids at the beginning of a commit, where Git writes and reads them. No more is parsed of
+ * an unverified commit.
  *
  * @throws GitObjectError
  */

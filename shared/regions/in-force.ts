@@ -48,8 +48,8 @@ export const regionEnds = (
 };
 
 /**
- * Returns the next time at which the result of {@link regionsInForce} changes, in milliseconds
- * since 1970; undefined if it never does.
+ * Returns the next time at which the result of {@link regionsInForce} changes by time alone, in
+ * milliseconds since 1970; undefined if it never does.
  */
 export const nextRegionChange = ({ regionConflicts = [] }: Pick<ClusterPolicySpec, 'regionConflicts'>, now: number): number | undefined => {
   const times = regionConflicts.flatMap(({ from, until }) => [from, until].flatMap((day) => (day === undefined ? [] : [startOf(day)])));

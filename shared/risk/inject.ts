@@ -10,7 +10,7 @@ const exceedsLimits = (terms: readonly (NodeSelectorTerm | null)[]): boolean =>
 
 /**
  * Applies placement injection to a template. The rules and their order are those of
- * `fso-placement-injection` in CEL (agent/enforce/injection/injection-cel.ts).
+ * `fso-placement-injection` in CEL (agent/enforce/injection/injection.ts).
  *
  * @param regions allowed regions, sorted; if empty, nothing is injected
  */

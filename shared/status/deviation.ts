@@ -257,8 +257,8 @@ const namelessRisks = (counts: NonNullable<Deviation['risks']>): NonNullable<Pol
 const readyStatus = ({ phase }: Deviation) => (phase === 'Active' ? 'True' : 'False');
 
 /**
- * Builds the report of a deviating policy from what is known without its agent. Memoized: equal
- * arguments return the same object.
+ * Builds the report of a deviating policy from what is known without its agent. Memoized by
+ * the identity of both arguments.
  *
  * @param expected report that the policy would have if it governed its namespaces
  */

@@ -125,7 +125,7 @@ class LoggedExporter implements SpanExporter {
   };
 
   #fail(spans: number, error: Error | undefined): void {
-    // Without the stack, which shows only code of the library.
+    // Only the message: the stack shows only code of the library, and headers must not be logged.
     if (this.#lost === 0) this.#logger.warn({ reason: error?.message }, 'traces cannot be exported');
     this.#lost += spans;
   }

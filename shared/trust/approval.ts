@@ -152,7 +152,8 @@ const authorOf = ({ signer, base, newest }: TagInput): Person => [
 
 /**
  * Number of approvers that a commit needs: one if its signer is a person that the commit in force
- * knows, else two. A signer who adds another name is still one person.
+ * knows; two if that commit does not know the signer, or the key is a hosting service's. A signer
+ * who adds another name is still one person.
  */
 const neededFor = (input: TagInput): number => {
   const { signer, rule, base } = input;
@@ -223,9 +224,9 @@ export interface TagVerdict {
 }
 
 /**
- * Judges the tags of one name about a commit. They must be of an approver other than its signer, or
- * of two if the signer is no person that the commit in force knows, and there must be no
- * revocation. A key counts if it is valid now in both commits.
+ * Judges the tags of one name about a commit. They must be of as many approvers other than its
+ * signer as {@link neededFor} says, and there must be no revocation. A key counts if it is valid
+ * now in both commits.
  */
 const judgeTags = (input: TagInput, name: string, isRevocation: (name: string) => boolean): TagVerdict => {
   const reader = new TagReader();

@@ -43,7 +43,10 @@ export interface VerifiedAhead extends AcceptedRevision {
 /** Signer and trust of a revision that may be accepted, or why it may not. */
 export type Judgement =
   | ({ readonly ok: true } & Pick<AcceptedRevision, 'verification' | 'trust' | 'signer'> & {
-        /** Commits after the accepted one; empty if it is that one, or was not verified. */
+        /**
+         * Commits after the one that it was judged from: the accepted one, or the newest verified
+         * one if that is ahead. Empty if it is that one, or was not verified.
+         */
         readonly path: readonly string[];
       })
   /** `missing`: whether an object was not there. */

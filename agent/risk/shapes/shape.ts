@@ -113,7 +113,7 @@ const patternsOf = (owners: readonly OwnerTemplates[]): ReadonlySet<string> =>
     ]),
   );
 
-/** Whether a placement is outdated: others have been seen a day later. */
+/** Whether a placement is outdated: no pod of it runs, and others were seen over a day later. */
 const isPast = ({ live, lastSeen }: LiveShape, newest: string): boolean => live === 0 && Date.parse(newest) - Date.parse(lastSeen) > DAY_MS;
 
 /** Lists the shapes that belong to none of the owners, as owners, most recently seen first. */

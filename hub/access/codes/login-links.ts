@@ -29,10 +29,7 @@ const LinkRecord = z.object({
 });
 type LinkRecord = Readonly<z.infer<typeof LinkRecord>>;
 
-/**
- * Login by a link: a session of the person who created it, which ends with that person's
- * credential.
- */
+/** Login by a link: a session of the token that created it, which ends with that token. */
 export interface LinkedLogin {
   readonly principal: Principal;
   readonly source: string;

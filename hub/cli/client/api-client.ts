@@ -234,7 +234,7 @@ export const createHubClient = (options: HubClientOptions) => {
     /** @param query `at`: RFC 3339; default: now */
     policyState: (cluster: string, query: { policy: string; at?: string }, signal?: AbortSignal) =>
       requests.get(PolicyStateView, `${clusterPath(cluster)}/state`, query, signal),
-    /** Returns the newest `limit` changes, or a few more if several happened at once. */
+    /** Returns the newest changes, newest first: `limit`, or more if several happened at once. */
     clusterHistory: (cluster: string, { policy, limit }: { policy: string; limit?: number }, signal?: AbortSignal) =>
       requests.newestOf(limit ?? DEFAULT_CHANGES, (page) =>
         requests.get(ClusterHistoryPage, `${clusterPath(cluster)}/history`, { policy, ...page }, signal),

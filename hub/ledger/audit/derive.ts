@@ -108,9 +108,9 @@ const joined = (alike: readonly TimedEntry[]): TimedEntry => {
 };
 
 /**
- * Merges similar audit entries of many agents (refusals of one commit for the same reasons, or
- * first connections) into one that lists the clusters, to save checkpoint traffic. It takes the
- * place of the last one.
+ * Merges similar audit entries that are written together (refusals of one commit for the same
+ * reasons, or first connections) into one by the hub that lists the clusters, as each entry goes to
+ * every agent with the next checkpoint. It takes the place of the last one.
  */
 export const joinAlike = (entries: readonly TimedEntry[]): readonly TimedEntry[] => {
   const open = new Map<string, TimedEntry[]>();

@@ -64,7 +64,7 @@ const redeem = (deps: LoginDeps): RequestHandler =>
 
 /**
  * Routes of `fso login-link`: a page with a button that signs in anyone with the link, as the
- * person who created it.
+ * token that created it.
  */
 export const loginLinkRoutes: readonly Route<LoginDeps, HubScope>[] = [
   jsonRoute(

@@ -38,10 +38,7 @@ export const sendLines = async (
   if (!res.destroyed) res.end();
 };
 
-/**
- * Most items of one kind that a report lists. It only counts the others, which share a cause that
- * these show.
- */
+/** Most items of one kind that a report lists. It only counts the others. */
 export const MAX_REPORT_ITEMS = 10_000;
 
 /** Report as of a moment, with a list that may be long. */

@@ -172,7 +172,7 @@ export const isInSync = (entry: Placed): boolean =>
 
 const provenRevision = (record: ClusterRecord): string | null => (isKnown(record) ? (record.report?.provenRevision ?? null) : null);
 
-/** Whether a cluster is connected, in sync, and has proven every policy of its commit. */
+/** Whether a cluster is connected, observed and in sync, and has proven its commit by its locks. */
 export const isProven = (entry: Placed): boolean => isInSync(entry) && provenRevision(entry.record) === revisionFor(entry);
 
 /**

@@ -196,7 +196,10 @@ export class WriteQueue {
     }
   }
 
-  /** Waits for more changes, unless only a single one arrived during the last transaction. */
+  /**
+   * Waits for more changes if some, but not many, arrived during the last transaction
+   * ({@link GATHER}). A single one does not wait.
+   */
   async #gather(): Promise<void> {
     const { length } = this.#queue;
     if (length < GATHER.from || length >= GATHER.upTo) return;

@@ -216,7 +216,7 @@ export class SharedReplicas implements Replicas {
     this.#noteSynced(began);
   }
 
-  /** Handles a notification: another hub wrote to the ledger, shares a hint, or asks. */
+  /** Handles a notification: another hub wrote to the ledger, or shares a hint. */
   #onNotification(channel: string): void {
     const { logger } = this.#deps;
     if (channel !== NOTIFY_CHANNEL) {
