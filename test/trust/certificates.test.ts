@@ -108,7 +108,7 @@ describe('a certificate', () => {
   });
 
   it('is replaced at the listener while streams stay open', async () => {
-    // A third of it is left when it is replaced, so that a busy machine does not show an expired one.
+    // A third of its life is left when it is replaced: a busy machine then shows no expired one.
     await enrolment.start({ identityLimits: { serverCertificateMs: 15_000 } });
     const agent = await enrolAgent(enrolment.hub, 'eu', enrolment.ca);
     const stream = await enrolment.joinHub(agent);
