@@ -111,6 +111,22 @@ describe('Prober', () => {
     expect(new Set(harness.requests.map(({ what }) => what))).toEqual(new Set(['deny', 'admit', 'bind', 'node']));
   });
 
+  it('proves the trusted binders again for a changed floor, not for other regions', async () => {
+    harness = new ProbeHarness();
+    harness.expectLockOne(['a']);
+    await harness.clock.advance(100);
+    const askedFor = async (target: { regions: string[]; floorVersion?: number }): Promise<Set<string>> => {
+      const before = harness.requests.length;
+      harness.regions = target.regions.join(',');
+      harness.expectLockOne(['a'], target);
+      await harness.clock.advance(2_000);
+      expect(harness.prober.state('a')?.state).toBe('proven');
+      return new Set(harness.requests.slice(before).map(({ what }) => what));
+    };
+    expect(await askedFor({ regions: ['eu', 'us'] })).toEqual(new Set(['deny', 'admit', 'node']));
+    expect(await askedFor({ regions: ['eu', 'us'], floorVersion: 2 })).toEqual(new Set(['deny', 'admit', 'bind', 'node']));
+  });
+
   it('holds a proof for a while when only the governance changes, not when the floor does', async () => {
     harness = new ProbeHarness();
     harness.expectLockOne(NAMES);

@@ -220,7 +220,7 @@ export class Prober {
     const target = this.#targets.get(namespace);
     if (target === undefined) return 'over';
     const probe = (kind: ProofKind) => this.#probe(namespace, kind);
-    const { verdict, kind } = await proveAll(this.#kindsOf(namespace), probe, elapsedMs);
+    const { verdict, kind } = await proveAll(this.#unprovenKinds(namespace), probe, elapsedMs);
     // The target may have changed meanwhile. Then this verdict is about the old one, and new
     // retries have started.
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return 'again';
@@ -248,6 +248,15 @@ export class Prober {
   #kindsOf(namespace: string): readonly ProofKind[] {
     const governance = this.#targets.get(namespace)?.governance;
     return governance === undefined ? [] : proofsOf(governance, this.#bindGate);
+  }
+
+  /**
+   * Kinds that a new governance leaves unproven. Which binders are trusted does not depend on it:
+   * where it alone changed, the earlier proof of that holds until its next turn.
+   */
+  #unprovenKinds(namespace: string): readonly ProofKind[] {
+    const hasBindersProven = this.#states.get(namespace)?.held === true && (this.#provenRegions.get(namespace)?.length ?? 0) > 0;
+    return this.#kindsOf(namespace).filter((kind) => kind !== 'mustNotBind' || !hasBindersProven);
   }
 
   /** @returns undefined if the kind does not apply, or the target changed meanwhile */
