@@ -1,6 +1,6 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import { digestOfToken, type IssuedIdentity, parseToken } from '@fso/shared/protocol';
-import { createBackoff, messageOf, untilAborted } from '@fso/shared/runtime';
+import { createBackoff, messageOf, untilAborted, truncateMessage } from '@fso/shared/runtime';
 import type { AgentRuntime } from '../runtime.ts';
 import { type AgentIdentity, checkIdentity, newKey, requestCertificate, type ValidityPeriod } from './certificate.ts';
 import { enrol, fetchCa, type HubAddress, HubRefusal, renew, UntrustedHubError } from './hub-requests.ts';
@@ -272,7 +272,7 @@ export class IdentityKeeper {
   #alert(message: string): void {
     if (message === this.#alerted) return;
     this.#alerted = message;
-    this.#handlers.onEvent({ severity: 'alert', reason: 'NotEnrolled', message: message.slice(0, 4_096) });
+    this.#handlers.onEvent({ severity: 'alert', reason: 'NotEnrolled', message: truncateMessage(message) });
   }
 
   /**

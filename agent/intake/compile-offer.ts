@@ -1,3 +1,4 @@
+import { truncateMessage } from '@fso/shared/runtime';
 import { type CompiledCluster, compileCluster } from '@fso/shared/compile';
 import { type AloneDecoder, type DecodeResult, type PolicySet, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import { type ClusterPart, filesOfRevision, type RawObject, reasonOf } from '@fso/shared/git';
@@ -172,5 +173,5 @@ export const verifyOffer = async (
   const judgement = await judgeNext(trust, known, { revision, from: anchor, chain }, { getObject, now });
   if (judgement.ok) return judgement;
   const { code, message, missing } = judgement;
-  return { ok: false, reason: { code, message: message.slice(0, 4096) }, missing };
+  return { ok: false, reason: { code, message: truncateMessage(message) }, missing };
 };

@@ -1,7 +1,7 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import type { Reason } from '@fso/shared/protocol';
-import { listText, messageOf } from '@fso/shared/runtime';
+import { listText, messageOf, truncateMessage } from '@fso/shared/runtime';
 import type { TargetCommit } from '../control/index.ts';
 import { ALERT_AFTER } from '../enforce/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
@@ -27,7 +27,6 @@ interface Refusal {
 }
 
 /** Longest message of an event, in characters. */
-const MAX_MESSAGE = 4096;
 
 /** Commit whose policies are written, with the registration and scope of the cluster in it. */
 type WrittenCommit = TargetCommit & Pick<Target, 'registration' | 'outside'>;
@@ -55,7 +54,7 @@ export class IntakeEvents {
    * alert.
    */
   notTrusted(revision: string, why: string): void {
-    const message = why.slice(0, MAX_MESSAGE);
+    const message = truncateMessage(why);
     if (this.#alerted === revision + message) return;
     this.#alerted = revision + message;
     this.#send({ severity: 'alert', reason: 'RevisionNotTrusted', message, revision });
@@ -65,7 +64,7 @@ export class IntakeEvents {
   notPersisted(revision: string, attempt: number, error: unknown): void {
     this.#runtime.logger.warn({ revision, attempt, err: error }, 'accepted state could not be written');
     if (attempt !== ALERT_AFTER) return;
-    const message = `the accepted state: ${messageOf(error)}; trying again`.slice(0, MAX_MESSAGE);
+    const message = truncateMessage(`the accepted state: ${messageOf(error)}; trying again`);
     this.#send({ severity: 'alert', reason: 'PolicyWriteFailed', message, revision });
   }
 
@@ -79,7 +78,7 @@ export class IntakeEvents {
     if (left === undefined) return;
     const names = gone.map(({ name }) => name);
     const which = names.length === 0 ? '' : `: ${names.length} policies do not hold here any more (${listText(names)})`;
-    const message = `${left}${which}`.slice(0, MAX_MESSAGE);
+    const message = truncateMessage(`${left}${which}`);
     this.#send({ severity: 'warning', reason: 'ScopeLeft', message, revision: now.revision });
   }
 

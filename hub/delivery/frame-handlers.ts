@@ -1,5 +1,5 @@
 import type { AcceptedRevision, AgentFrame, HubFrame, Reason } from '@fso/shared/protocol';
-import { type Allowance, type Clock, createAllowance, dropOldest, type Logger } from '@fso/shared/runtime';
+import { type Allowance, type Clock, createAllowance, dropOldest, type Logger, truncateMessage } from '@fso/shared/runtime';
 import { type AckedRevision, type AgentStream, isRepeated } from '../ledger/index.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import type { ResyncTurn } from './pacing/resync-turn.ts';
@@ -279,7 +279,7 @@ export const takeNack = async (frame: Frame<'nack'>, context: FrameContext): Pro
     await deps.ledger.setNack(cluster, { revision, reasons, told, offeredAt }, stream);
     return;
   }
-  const message = `The agent refused the revision: ${reasons[0]?.message ?? 'no reason given'}`.slice(0, 4096);
+  const message = truncateMessage(`The agent refused the revision: ${reasons[0]?.message ?? 'no reason given'}`);
   const time = deps.clock.now().toISOString();
   await Promise.all([
     deps.ledger.setNack(cluster, { revision, reasons, offeredAt }, stream),

@@ -20,10 +20,10 @@ const isInForce = ({ validFromDate, validToDate }: X509Certificate, at: Date): b
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 const CA_VALID_MS = 10 * YEAR_MS;
 /**
- * Time by which certificates are backdated, in milliseconds, so that machines with a slow clock
- * accept them.
+ * Time by which the certificates of the CA and the hub are backdated, in milliseconds, so that
+ * machines with a slow clock accept them.
  */
-export const BACKDATE_MS = 3600 * 1000;
+export const HUB_BACKDATE_MS = 3600 * 1000;
 
 /** Parses CA certificates in PEM. @throws Error if there is none, or one is not a CA */
 export const parseCas = (pem: string): readonly [X509Certificate, ...X509Certificate[]] => {
@@ -115,7 +115,7 @@ export const ownCaPaths = (dataDir: string): { readonly folder: string; readonly
 
 /** Creates a CA of agents. */
 export const makeAgentCa = (now: Date): Promise<KeyPair> => {
-  const validity = { notBefore: new Date(now.getTime() - BACKDATE_MS), notAfter: new Date(now.getTime() + CA_VALID_MS) };
+  const validity = { notBefore: new Date(now.getTime() - HUB_BACKDATE_MS), notAfter: new Date(now.getTime() + CA_VALID_MS) };
   return createCa(`FSO agents ${now.toISOString()}`, validity);
 };
 

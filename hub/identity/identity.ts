@@ -88,10 +88,10 @@ export interface CertificateRequester {
 const NEVER = new AbortController().signal;
 
 /**
- * Time by which certificates are backdated, in milliseconds, so that hubs with a slow clock accept
- * them.
+ * Time by which the certificates of agents are backdated, in milliseconds, so that hubs with a slow
+ * clock accept them.
  */
-const BACKDATE_MS = 5 * 60 * 1000;
+const AGENT_BACKDATE_MS = 5 * 60 * 1000;
 
 const RELIABLE: IdentityState = { isWritable: () => true, isCurrent: () => true };
 
@@ -208,13 +208,13 @@ export class Identity {
   #newIssue(): PendingCertificate {
     const { clock, limits } = this.#deps;
     const issued = clock.now();
-    return { serial: newSerial(), issued, expires: new Date(issued.getTime() + limits.certificateMs - BACKDATE_MS) };
+    return { serial: newSerial(), issued, expires: new Date(issued.getTime() + limits.certificateMs - AGENT_BACKDATE_MS) };
   }
 
   async #sign({ cluster, generation }: EnrolmentRecord, issue: PendingCertificate, publicKey: ArrayBuffer): Promise<IssuedIdentity> {
     const { authority, clock } = this.#deps;
     const { serial, issued, expires } = issue;
-    const notBefore = new Date(issued.getTime() - BACKDATE_MS);
+    const notBefore = new Date(issued.getTime() - AGENT_BACKDATE_MS);
     const certificate = await authority.issueAgent({ cluster, generation, serial, publicKey, notBefore, notAfter: expires });
     return { cluster, certificate, ca: authority.bundle, expires: expires.toISOString(), time: clock.now().toISOString() };
   }

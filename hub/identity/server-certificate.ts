@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { isLoopback, type ListenAddress, type Runtime } from '@fso/shared/runtime';
-import { type Authority, BACKDATE_MS } from './authority.ts';
+import { type Authority, HUB_BACKDATE_MS } from './authority.ts';
 import type { KeyPair } from './x509.ts';
 
 /** Part of a server whose certificate can be replaced while it runs. */
@@ -45,7 +45,7 @@ export const createServerCertificate = async (options: ServerCertificateOptions)
   const { authority, given, hosts, clock, logger, validMs } = options;
   const make = async (): Promise<KeyPair & { readonly renewAt: number }> => {
     const now = clock.now().getTime();
-    const validity = { notBefore: new Date(now - BACKDATE_MS), notAfter: new Date(now + validMs) };
+    const validity = { notBefore: new Date(now - HUB_BACKDATE_MS), notAfter: new Date(now + validMs) };
     return { ...(await authority.issueServer(hosts, validity)), renewAt: now + (validMs * 2) / 3 };
   };
   let current = given === undefined ? await make() : { ...given, renewAt: Number.POSITIVE_INFINITY };

@@ -1,5 +1,5 @@
 import { AuditActor, type ClusterEvent, type NewAuditEntry } from '@fso/shared/api';
-import type { Logger } from '@fso/shared/runtime';
+import { type Logger, truncateMessage } from '@fso/shared/runtime';
 import type { AuditRecord, OnAudit } from '../access/index.ts';
 import type { Journal } from '../ledger/index.ts';
 
@@ -7,7 +7,7 @@ import type { Journal } from '../ledger/index.ts';
 export const auditMessage = ({ actor, from, action, subject, outcome, detail }: AuditRecord): string => {
   const who = `${actor.name} (${actor.kind}${actor.roles.map((role) => `, ${role}`).join('')}) from ${from}`;
   const what = [action, subject].filter((part) => part !== '').join(' ');
-  return `${who}: ${what}: ${outcome}${detail === '' ? '' : ` (${detail})`}`.slice(0, 4096);
+  return truncateMessage(`${who}: ${what}: ${outcome}${detail === '' ? '' : ` (${detail})`}`);
 };
 
 const eventOf = (record: AuditRecord): ClusterEvent => ({
@@ -25,7 +25,7 @@ const entryOf = ({ actor: { kind, id, name, roles }, from, action, subject, outc
   from,
   action: actionOf(action),
   subject: subject.slice(0, 512),
-  detail: { outcome, name, detail: detail.slice(0, 4096), requestId },
+  detail: { outcome, name, detail: truncateMessage(detail), requestId },
 });
 
 /**

@@ -1,4 +1,4 @@
-import { compileFleet, digestOfPolicies } from '@fso/shared/compile';
+import { compileFleet, DIGEST_OF_NONE } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
 import type { Desired, HeldCluster } from '../ledger/index.ts';
 import type { RolloutInput } from './waves/index.ts';
@@ -21,9 +21,6 @@ export const compileDesired = (revision: string, set: PolicySet): CompiledRevisi
   };
 };
 
-/** Digest of no policies, which a commit gives the clusters that it does not register. */
-const NO_POLICIES = digestOfPolicies([]);
-
 /**
  * Reads the policies of an older commit.
  *
@@ -38,7 +35,7 @@ export type CommitMap = ReadonlyMap<string, CompiledRevision>;
 /** Digest of the policies that a commit gives a cluster; undefined if it cannot be read. */
 export const digestIn = (commits: CommitMap, cluster: string, revision: string): string | undefined => {
   const commit = commits.get(revision);
-  return commit && (commit.digests.get(cluster) ?? NO_POLICIES);
+  return commit && (commit.digests.get(cluster) ?? DIGEST_OF_NONE);
 };
 
 /** Returns the desired state of a commit, in which held clusters have their older commits. */

@@ -1,3 +1,4 @@
+import { MAX_MESSAGE } from '../runtime/text.ts';
 import { z } from 'zod';
 import { NamespaceName, Region, ResourceName } from './common.ts';
 import { ClusterDenials } from './findings/denials.ts';
@@ -171,7 +172,7 @@ export const ClusterReport = RevisionFacts.extend({
   }),
   /** Number of nodes by region. Nodes without a region count under `''`. */
   nodesByRegion: boundedRecord(z.string().max(63), z.int().min(0).max(MAX_COUNT), MAX_NODE_REGIONS),
-  conditions: z.array(Condition.extend({ message: z.string().max(4_096) })).max(32),
+  conditions: z.array(Condition.extend({ message: z.string().max(MAX_MESSAGE) })).max(32),
   clockSkewMs: z.int().optional().describe("By how many milliseconds the agent's clock is ahead of the hub's."),
   certificateExpires: Time.optional().describe("Expiry of the agent's client certificate, if it has one."),
 });
@@ -220,7 +221,7 @@ export const ClusterEvent = z.object({
   time: Time,
   severity: z.enum(['info', 'warning', 'alert']),
   reason: z.string().max(128).describe('CamelCase, as in Kubernetes Events.'),
-  message: z.string().max(4096),
+  message: z.string().max(MAX_MESSAGE),
   policy: PolicyKey.optional(),
   namespace: z.string().max(63).optional(),
   revision: Revision.optional(),

@@ -1,3 +1,4 @@
+import { MAX_MESSAGE } from '../runtime/text.ts';
 import { z } from 'zod';
 import { gitDocument, LabelSelector, NamespaceGlob, NamespaceName, ProviderId, Region, RegionReference, ResourceName } from './common.ts';
 import { PolicyDenials } from './findings/denials.ts';
@@ -121,7 +122,7 @@ export type LockState = z.infer<typeof LockState>;
 export const LockStatus = z.object({
   state: LockState,
   since: z.iso.datetime({ offset: true }).describe('When the state was entered.'),
-  message: z.string().max(4096).optional(),
+  message: z.string().max(MAX_MESSAGE).optional(),
 });
 export type LockStatus = z.infer<typeof LockStatus>;
 

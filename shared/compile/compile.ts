@@ -121,6 +121,9 @@ const shareOf = (policies: readonly CompiledPolicy[]): Share => ({ policies, dig
 export const digestOfPolicies = (policies: readonly Pick<CompiledPolicy, 'name' | 'digest'>[]): string =>
   sha256(policies.map(({ name, digest }) => `${name} ${digest}\n`).join(''));
 
+/** Digest of a cluster without policies, like one that is not registered. */
+export const DIGEST_OF_NONE: string = digestOfPolicies([]);
+
 /** {@link CompiledPolicy.digest}; an existing digest is ignored. */
 export const digestOfPolicy = (policy: Omit<CompiledPolicy, 'digest'> & Partial<Pick<CompiledPolicy, 'digest'>>): string => {
   const { digest: _stated, ...content } = policy;

@@ -17,6 +17,17 @@ export const pathText = (path: ValuePath): string =>
     return text === '' ? name : `${text}.${name}`;
   }, '');
 
+/**
+ * Returns a problem of the value at a path.
+ *
+ * @param reason continues a sentence that begins with the path
+ */
+export const valueProblem = (path: ValuePath, reason: string): ValueProblem => ({
+  path,
+  part: 'value',
+  reason: `${pathText(path)} ${reason}`,
+});
+
 /** Converts Zod's issues about a value to problems, one for each change that is needed. */
 export const valueProblems = (schema: z.ZodType, value: unknown, issues: readonly z.core.$ZodIssue[]): readonly ValueProblem[] => {
   if (issues.length === 0) return [];

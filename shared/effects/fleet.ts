@@ -1,4 +1,4 @@
-import { type CompiledCluster, type CompiledPolicy, compileFleet, createMatcher, digestOfPolicies } from '../compile/index.ts';
+import { type CompiledCluster, type CompiledPolicy, compileFleet, createMatcher, DIGEST_OF_NONE, digestOfPolicies } from '../compile/index.ts';
 import type { PolicySet } from '../decode/index.ts';
 import { byText, canonicalJson, sha256 } from '../encoding/index.ts';
 import { type Rule, rulesOf } from './rules.ts';
@@ -143,12 +143,9 @@ export const digestOfFleet = (fleet: ReadonlyMap<string, Omit<CommittedCluster, 
   );
 };
 
-/** Digest of no policies, which a cluster gets that is not registered. */
-const EMPTY_DIGEST = digestOfPolicies([]);
-
 /** Clusters that get other policies after a change, regardless of their regions. */
 export const changedClusters = (before: Fleet, after: Fleet): readonly string[] => {
-  const digestIn = (fleet: Fleet, name: string): string => fleet.get(name)?.digest ?? EMPTY_DIGEST;
+  const digestIn = (fleet: Fleet, name: string): string => fleet.get(name)?.digest ?? DIGEST_OF_NONE;
   return [...new Set([...before.keys(), ...after.keys()])].filter((name) => digestIn(before, name) !== digestIn(after, name));
 };
 

@@ -1,3 +1,4 @@
+import { truncateMessage } from '../runtime/index.ts';
 import type { ManagedClusterDocument } from '../api/index.ts';
 import {
   type AloneDecoder,
@@ -31,7 +32,7 @@ export const reasonOf = ({ path, line, column, reason }: SourceProblem): Reason 
   path,
   line: Math.max(1, line),
   column: Math.max(1, column),
-  message: reason.slice(0, 4096),
+  message: truncateMessage(reason),
 });
 
 /**

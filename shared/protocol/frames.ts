@@ -1,3 +1,4 @@
+import { MAX_MESSAGE } from '../runtime/index.ts';
 import { z } from 'zod';
 import {
   AgentClusterReport,
@@ -54,7 +55,7 @@ const Reason = z.strictObject({
   path: z.string().max(4096).optional(),
   line: z.int().min(1).optional(),
   column: z.int().min(1).optional(),
-  message: z.string().max(4096),
+  message: z.string().max(MAX_MESSAGE),
 });
 /** Reason of a refusal, with its place in the repository if it has one. */
 export type Reason = z.infer<typeof Reason>;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { memoByText, StepMemo, weakMemo2 } from './memo.ts';
+import { memoByKey, memoByText, StepMemo, weakMemo2 } from './memo.ts';
 
 it('computes once for the same objects', () => {
   let calls = 0;
@@ -20,6 +20,15 @@ it('takes a value that was computed from the one before, an absent one too', () 
   const [noted, empty] = [{ text: 'noted' }, { text: '' }];
   memo.note(noted, 'noted');
   expect([memo.get(noted), memo.get(empty), memo.get(empty), made]).toEqual(['noted', undefined, undefined, ['']]);
+});
+
+it('computes once for each key, an absent value too', () => {
+  const made: string[] = [];
+  const lengthOf = memoByKey((key: string) => {
+    made.push(key);
+    return key === '' ? undefined : key.length;
+  });
+  expect([lengthOf('ab'), lengthOf(''), lengthOf('ab'), lengthOf(''), made]).toEqual([2, undefined, 2, undefined, ['ab', '']]);
 });
 
 it('gives the same object for equal values', () => {

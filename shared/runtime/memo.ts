@@ -10,6 +10,18 @@ export const weakMemo = <K extends object, V>(make: (key: K) => V): ((key: K) =>
   return (key) => known.get(key);
 };
 
+/** Caches the results of a function by its key, for as long as the returned function is used. */
+export const memoByKey = <K, V>(make: (key: K) => V): ((key: K) => V) => {
+  const known = new Map<K, V>();
+  return (key) => {
+    const before = known.get(key);
+    if (before !== undefined || known.has(key)) return before as V;
+    const made = make(key);
+    known.set(key, made);
+    return made;
+  };
+};
+
 /** {@link weakMemo} with two objects as keys. */
 export const weakMemo2 = <A extends object, B extends object, V>(make: (a: A, b: B) => V): ((a: A, b: B) => V) => {
   const ofFirst = weakMemo((a: A) => weakMemo((b: B) => make(a, b)));

@@ -1,5 +1,6 @@
 import type { PolicyState } from '@fso/shared/api';
 import { isExpired } from '@fso/shared/residency';
+import { memoByKey } from '@fso/shared/runtime';
 import { hasBit, type ListedPolicy } from '@fso/shared/status';
 import type { PolicyList } from '../policies/index.ts';
 import type { DatedValue, HistoryBaseline, HistoryChange, PolicyStateAt } from '../types.ts';
@@ -13,16 +14,6 @@ interface PolicyQuery {
   readonly policy: string;
   readonly listOf: FindPolicyList;
 }
-
-/** Memoizes the lookup, so that each list is read once. */
-const memoized = (listOf: FindPolicyList): FindPolicyList => {
-  const asked = new Map<string, ReturnType<FindPolicyList>>();
-  return (digest) => {
-    const found = asked.get(digest) ?? listOf(digest);
-    asked.set(digest, found);
-    return found;
-  };
-};
 
 /** Returns what a change says of one policy by name; undefined: nothing. */
 const statedIn = (change: HistoryChange, key: string): PolicyState | 'closed' | 'gone' | 'unknown' | undefined => {
@@ -215,7 +206,7 @@ export const findPolicyState = async (
   }
   if (isEnd) trail.end();
   const { observed, ...rest } = facts;
-  const found = await newestOf(trail, { policy, listOf: memoized(listOf) });
+  const found = await newestOf(trail, { policy, listOf: memoByKey(listOf) });
   return {
     ...rest,
     ...(observed !== undefined && observed.value !== null && { observed: { ...observed, value: observed.value } }),
@@ -279,7 +270,7 @@ export const narrowHistory = async (
   changes: readonly HistoryChange[],
   { policy, listOf, older = none() }: PolicyQuery & { readonly older?: AsyncIterable<HistoryChange> },
 ): Promise<readonly (HistoryChange | undefined)[]> => {
-  const query = { policy, listOf: memoized(listOf) };
+  const query = { policy, listOf: memoByKey(listOf) };
   const oldestFirst = changes.toReversed();
   let known = dependsOnOlder(oldestFirst, policy) ? await knownBefore(older, policy) : NOT_READ;
   let was = await read(known, query);

@@ -1,4 +1,4 @@
-import { type CompiledPolicy, digestOfPolicies } from '@fso/shared/compile';
+import { type CompiledPolicy, DIGEST_OF_NONE, digestOfPolicies } from '@fso/shared/compile';
 import { WeakValues, weakMemo } from '@fso/shared/runtime';
 import type { ListedPolicy } from '@fso/shared/status';
 import type { ClusterRecord, Desired } from '../types.ts';
@@ -50,7 +50,7 @@ export class PolicyLists {
    */
   #index: ReadonlyMap<string, ListedPolicy> | undefined;
   /** List of a cluster that has no policies. */
-  readonly #empty = new PolicyList(digestOfPolicies([]), []);
+  readonly #empty = new PolicyList(DIGEST_OF_NONE, []);
 
   constructor() {
     this.add(this.#empty);

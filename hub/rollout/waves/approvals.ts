@@ -1,3 +1,4 @@
+import { truncateMessage } from '@fso/shared/runtime';
 import { type ClusterEvent, type NewAuditEntry, type RolloutStrategySpec, WAVE_IN_TAG } from '@fso/shared/api';
 import { approvalTag } from '@fso/shared/rollout';
 import { count } from '@fso/shared/text';
@@ -93,7 +94,7 @@ interface Tagged extends Pick<NewAuditEntry, 'action' | 'detail'>, Pick<ClusterE
 
 const recordsOf = (revision: string, { by, action, detail, reason, message }: Tagged): TagRecords => ({
   entry: { actor: { kind: 'git', id: by.slice(0, 512), roles: [] }, from: null, action, subject: revision, detail },
-  event: { severity: 'warning', reason, message: message.slice(0, 4096), revision },
+  event: { severity: 'warning', reason, message: truncateMessage(message), revision },
 });
 
 const immediateTagged = ({ from, signer, taggedBy }: NonNullable<RolloutRun['immediate']>): Tagged => ({

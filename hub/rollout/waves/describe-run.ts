@@ -1,3 +1,4 @@
+import { truncateMessage } from '@fso/shared/runtime';
 import { type ClusterEvent, ROLLOUT_CLUSTER_STATES, type RolloutView, type RolloutWaveView } from '@fso/shared/api';
 import { approvalTag, immediateTag, OTHERS } from '@fso/shared/rollout';
 import { awaitedApproval, awaitedText } from './approvals.ts';
@@ -187,7 +188,7 @@ export const eventsOfRun = (before: RolloutRun | undefined, after: RolloutRun | 
   const { halt, revision } = after ?? {};
   if (halt && revision !== undefined && (before?.halt ?? null) === null) {
     const named = halt.clusters.length === 0 ? '' : ` (${halt.clusters.join(', ')})`;
-    const message = `Wave ${halt.wave}: ${halt.problem}${named}. Later waves keep the commit that they have.`.slice(0, 4096);
+    const message = truncateMessage(`Wave ${halt.wave}: ${halt.problem}${named}. Later waves keep the commit that they have.`);
     events.push({ severity: 'alert', reason: 'RolloutHalted', message, revision });
   }
   if (isUnderWay(before) && !isUnderWay(after)) {

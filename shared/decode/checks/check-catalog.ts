@@ -1,6 +1,6 @@
 import type { CatalogGroup, CatalogRegion, RegionCatalogSpec } from '../../api/index.ts';
 import { isCountryCode } from '../../regions/index.ts';
-import { pathText, type ValueProblem } from '../issue-text.ts';
+import { type ValueProblem, valueProblem } from '../issue-text.ts';
 import type { ValuePath } from '../yaml/yaml-file.ts';
 
 /** Checks a catalogue of regions for problems that its schema cannot express. */
@@ -11,21 +11,19 @@ export const checkCatalog = ({ regions, groups }: RegionCatalogSpec): readonly V
   ...repeatedGroups(groups),
 ];
 
-const value = (path: ValuePath, reason: string): ValueProblem => ({ path, part: 'value', reason: `${pathText(path)} ${reason}` });
-
 const checkCountry = (country: string, path: ValuePath): readonly ValueProblem[] =>
-  isCountryCode(country) ? [] : [value([...path, 'country'], `must be a country code of ISO 3166-1, is ${country}`)];
+  isCountryCode(country) ? [] : [valueProblem([...path, 'country'], `must be a country code of ISO 3166-1, is ${country}`)];
 
 /** Checks that a term does not end before it begins. */
 const checkTerm = ({ since, until }: { readonly since?: string | undefined; readonly until?: string | undefined }, path: ValuePath) =>
-  since === undefined || until === undefined || since < until ? [] : [value([...path, 'until'], `must be after since, ${since}`)];
+  since === undefined || until === undefined || since < until ? [] : [valueProblem([...path, 'until'], `must be after since, ${since}`)];
 
 const checkRegion = (region: CatalogRegion, path: ValuePath): readonly ValueProblem[] => [
   ...checkCountry(region.country, path),
   ...checkTerm(region, path),
   ...(region.zones ?? []).flatMap(({ country }, index) => {
     const at = [...path, 'zones', index];
-    if (country === region.country) return [value([...at, 'country'], `is that of the region: only zones in other countries are listed`)];
+    if (country === region.country) return [valueProblem([...at, 'country'], `is that of the region: only zones in other countries are listed`)];
     return checkCountry(country, at);
   }),
 ];
@@ -51,9 +49,9 @@ const wrongNames = (regions: readonly CatalogRegion[]): readonly ValueProblem[] 
     return names.flatMap(({ name, path }) => {
       const providers = seen.get(name) ?? new Set<string>();
       seen.set(name, providers);
-      if (providers.has(provider)) return [value(path, `is there twice: ${provider}/${name}`)];
+      if (providers.has(provider)) return [valueProblem(path, `is there twice: ${provider}/${name}`)];
       if (providers.size === MAX_PROVIDERS_OF_NAME)
-        return [value(path, `is a name of more than ${MAX_PROVIDERS_OF_NAME} providers: ${name}`)];
+        return [valueProblem(path, `is a name of more than ${MAX_PROVIDERS_OF_NAME} providers: ${name}`)];
       providers.add(provider);
       return [];
     });
@@ -64,12 +62,12 @@ const checkGroup = ({ members, terms = [] }: CatalogGroup, path: ValuePath): rea
   terms.flatMap((term, index) => {
     const at = [...path, 'terms', index];
     const isMember = members.includes(term.member) && terms.findIndex(({ member }) => member === term.member) === index;
-    return [...(isMember ? [] : [value([...at, 'member'], `must be one of the members, once, is ${term.member}`)]), ...checkTerm(term, at)];
+    return [...(isMember ? [] : [valueProblem([...at, 'member'], `must be one of the members, once, is ${term.member}`)]), ...checkTerm(term, at)];
   });
 
 const repeatedGroups = (groups: readonly CatalogGroup[]): readonly ValueProblem[] => {
   const names = groups.map(({ name }) => name);
   return names.flatMap((name, index) =>
-    names.indexOf(name) === index ? [] : [value(['spec', 'groups', index, 'name'], 'is there twice')],
+    names.indexOf(name) === index ? [] : [valueProblem(['spec', 'groups', index, 'name'], 'is there twice')],
   );
 };

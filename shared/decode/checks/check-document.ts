@@ -6,7 +6,7 @@ import {
   SYSTEM_NAMESPACE,
   WAVE_IN_TAG,
 } from '../../api/index.ts';
-import { pathText, type ValueProblem } from '../issue-text.ts';
+import { type ValueProblem, valueProblem } from '../issue-text.ts';
 import type { PolicyDocument } from '../paths.ts';
 import type { ValuePath } from '../yaml/yaml-file.ts';
 import { checkCatalog } from './check-catalog.ts';
@@ -40,14 +40,12 @@ export const checkDocument = (document: PolicyDocument): readonly ValueProblem[]
   }
 };
 
-const value = (path: ValuePath, reason: string): ValueProblem => ({ path, part: 'value', reason: `${pathText(path)} ${reason}` });
-
 const checkNamespace = ({ kind, metadata }: PolicyDocument): readonly ValueProblem[] => {
   if (metadata.namespace === undefined) return [];
   const path = ['metadata', 'namespace'];
-  if (kind !== 'SovereignPolicy') return [{ ...value(path, `must not be set: a ${kind} is in no namespace`), part: 'key' }];
+  if (kind !== 'SovereignPolicy') return [{ ...valueProblem(path, `must not be set: a ${kind} is in no namespace`), part: 'key' }];
   const hint = 'policies from Git live there (the governed namespace is spec.targetNamespace)';
-  return metadata.namespace === SYSTEM_NAMESPACE ? [] : [value(path, `must be ${SYSTEM_NAMESPACE}, or left out: ${hint}`)];
+  return metadata.namespace === SYSTEM_NAMESPACE ? [] : [valueProblem(path, `must be ${SYSTEM_NAMESPACE}, or left out: ${hint}`)];
 };
 
 /**
@@ -61,15 +59,15 @@ const checkLabels = (labels: Readonly<Record<string, string>>): readonly ValuePr
   Object.entries(labels).flatMap(([key, text]) => {
     const path = ['metadata', 'labels', key];
     if (key.startsWith(KEY_PREFIX))
-      return [{ ...value(path, `must not be set: ${KEY_PREFIX}* belongs to the operator`), part: 'key' as const }];
-    if (!LABEL_KEY.test(key)) return [{ ...value(path, 'is not a Kubernetes label key'), part: 'key' as const }];
-    return LABEL_VALUE.test(text) ? [] : [value(path, `must be a Kubernetes label value, is ${JSON.stringify(text)}`)];
+      return [{ ...valueProblem(path, `must not be set: ${KEY_PREFIX}* belongs to the operator`), part: 'key' as const }];
+    if (!LABEL_KEY.test(key)) return [{ ...valueProblem(path, 'is not a Kubernetes label key'), part: 'key' as const }];
+    return LABEL_VALUE.test(text) ? [] : [valueProblem(path, `must be a Kubernetes label value, is ${JSON.stringify(text)}`)];
   });
 
 const checkAction = ({ spec }: SovereignPolicyDocument): readonly ValueProblem[] => {
   const scoped = spec.scopedEnforcementActions ?? [];
   if (spec.enforcementAction === 'custom') {
-    return scoped.length > 0 ? [] : [value(['spec', 'enforcementAction'], 'custom needs spec.scopedEnforcementActions')];
+    return scoped.length > 0 ? [] : [valueProblem(['spec', 'enforcementAction'], 'custom needs spec.scopedEnforcementActions')];
   }
   if (spec.scopedEnforcementActions === undefined) return [];
   const reason = `needs enforcementAction custom, is ${spec.enforcementAction}`;
@@ -82,12 +80,12 @@ export const checkSelector = (selector: LabelSelector | undefined, at: ValuePath
     const path = [...at, 'matchExpressions', index];
     const wantsValues = operator === 'In' || operator === 'NotIn';
     if (wantsValues === values.length > 0) return [];
-    return [value(path, wantsValues ? `needs values, the operator is ${operator}` : `must have no values, the operator is ${operator}`)];
+    return [valueProblem(path, wantsValues ? `needs values, the operator is ${operator}` : `must have no values, the operator is ${operator}`)];
   });
 
 const repeatedWaves = (names: readonly string[]): readonly ValueProblem[] =>
   names.flatMap((name, index) =>
-    names.indexOf(name) === index ? [] : [value(['spec', 'waves', index, 'name'], `is the name of wave ${names.indexOf(name) + 1} too`)],
+    names.indexOf(name) === index ? [] : [valueProblem(['spec', 'waves', index, 'name'], `is the name of wave ${names.indexOf(name) + 1} too`)],
   );
 
 /**
@@ -101,10 +99,10 @@ const checkApprovals = ({ waves, approvers }: RolloutStrategySpec): readonly Val
     const named = WAVE_IN_TAG.test(name)
       ? []
       : [
-          value(
+          valueProblem(
             [...path, 'name'],
             'is part of the names of tags: where approval is Required, it has lower case letters, digits and - only',
           ),
         ];
-    return approvers === undefined ? [...named, value([...path, 'approval'], 'needs spec.approvers')] : named;
+    return approvers === undefined ? [...named, valueProblem([...path, 'approval'], 'needs spec.approvers')] : named;
   });

@@ -1,5 +1,6 @@
 import { isUnlisted, type RiskClass } from '@fso/shared/api';
 import type { ReportedOwners } from '@fso/shared/effects';
+import { memoByKey } from '@fso/shared/runtime';
 import { isUnjudged } from '@fso/shared/status';
 import { namedIn } from '../../../ledger/index.ts';
 import type { IsChanged } from '../../../plans/index.ts';
@@ -36,15 +37,6 @@ interface Named {
 const nameOf = ({ kind, namespace, name }: Named): string => `${kind} ${namespace}/${name}`;
 
 const namespaceOf = (name: string): string => name.slice(name.indexOf(' ') + 1, name.indexOf('/'));
-
-/** Memoizes the lookup, because policies govern the same namespaces. */
-const memoized = (isChanged: IsChanged): IsChanged => {
-  const known = new Map<string, boolean | undefined>();
-  return (namespace) => {
-    if (!known.has(namespace)) known.set(namespace, isChanged(namespace));
-    return known.get(namespace);
-  };
-};
 
 /** Counts the findings of policies without a common namespace, whose namespaces all change. */
 const countApart = (findings: readonly PolicyFindings[], isChanged: IsChanged): number => {
@@ -106,7 +98,7 @@ export const countRisksWhere = (entry: ClusterEntry, risk: RiskClass, isChanged:
     const own = named.filter(({ view }) => view.policy === policy).map(({ view }) => nameOf(view));
     return count === 0 ? [] : [{ namespaces, count, uncertain, named: own }];
   });
-  return countFindings(findings, memoized(isChanged));
+  return countFindings(findings, memoByKey(isChanged));
 };
 
 /**
@@ -122,7 +114,7 @@ export const countOutsideWhere = (entry: ClusterEntry, isChanged: IsChanged): Re
     if (count === 0 || (!isOfDeny && enforcementAction !== 'custom')) return [];
     return [{ namespaces, count, uncertain: isOfDeny ? 0 : count, named }];
   });
-  const { to } = countFindings(findings, memoized(isChanged));
+  const { to } = countFindings(findings, memoByKey(isChanged));
   const runs = entry.named.some(
     ({ view }) => view.node !== undefined && view.enforcementAction === 'deny' && isChanged(view.namespace) === true,
   );
