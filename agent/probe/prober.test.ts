@@ -111,20 +111,31 @@ describe('Prober', () => {
     expect(new Set(harness.requests.map(({ what }) => what))).toEqual(new Set(['deny', 'admit', 'bind', 'node']));
   });
 
-  it('proves the trusted binders again for a changed floor, not for other regions', async () => {
+  it('proves only what other regions change, though the labels of the namespace are written meanwhile', async () => {
     harness = new ProbeHarness();
-    harness.expectLockOne(['a']);
-    await harness.clock.advance(100);
-    const askedFor = async (target: { regions: string[]; floorVersion?: number }): Promise<Set<string>> => {
+    const askedFor = async (target: { regions: string[]; floorVersion?: number }): Promise<readonly string[]> => {
       const before = harness.requests.length;
       harness.regions = target.regions.join(',');
+      harness.expectLockOne([], { governed: ['a'] });
       harness.expectLockOne(['a'], target);
       await harness.clock.advance(2_000);
       expect(harness.prober.state('a')?.state).toBe('proven');
-      return new Set(harness.requests.slice(before).map(({ what }) => what));
+      return harness.requests.slice(before).map(({ what }) => what);
     };
-    expect(await askedFor({ regions: ['eu', 'us'] })).toEqual(new Set(['deny', 'admit', 'node']));
-    expect(await askedFor({ regions: ['eu', 'us'], floorVersion: 2 })).toEqual(new Set(['deny', 'admit', 'bind', 'node']));
+    expect(await askedFor({ regions: ['eu'] })).toEqual(['deny', 'admit', 'bind', 'node']);
+    expect(await askedFor({ regions: ['eu', 'us'] })).toEqual(['deny', 'admit', 'node']);
+    expect(harness.admitted).toEqual(['eu', 'us']);
+    expect(await askedFor({ regions: ['eu', 'us'], floorVersion: 2 })).toEqual(['deny', 'admit', 'bind', 'node']);
+  });
+
+  it('proves the trusted binders again once a binding was admitted', async () => {
+    await proven();
+    harness.openOne.set('b', ['bind']);
+    await harness.clock.advance(15_000);
+    harness.regions = 'eu,us';
+    harness.expectLockOne(NAMES, { regions: ['eu', 'us'] });
+    await harness.clock.advance(30_000);
+    expect(states()).toEqual(['proven', 'failed', 'proven', 'proven', 'proven']);
   });
 
   it('holds a proof for a while when only the governance changes, not when the floor does', async () => {

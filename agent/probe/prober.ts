@@ -17,6 +17,8 @@ export interface ProbeTarget {
   readonly fingerprint: string;
   /** UID of the namespace. */
   readonly uid: string;
+  /** Way in which lock 1 selects the namespace. */
+  readonly by: 'labels' | 'index';
   readonly floorVersion: number;
 }
 
@@ -66,8 +68,8 @@ export class Prober {
   readonly #signal: AbortSignal;
   #targets: ReadonlyMap<string, ProbeTarget> = new Map();
   readonly #states: ProbeStates;
-  /** Regions of the last proven governance, by namespace. */
-  readonly #provenRegions = new Map<string, readonly string[]>();
+  /** Last proven target of each governed namespace, until a proof of it no longer holds. */
+  readonly #lastProven = new Map<string, ProbeTarget>();
   readonly #retries: ProbeRetries;
   readonly #schedule = new ProbeSchedule();
   readonly #kinds = new RoundRobin<ProofKind>();
@@ -117,6 +119,7 @@ export class Prober {
     if (targets === before) return;
     this.#targets = targets;
     for (const namespace of this.#states.retain(targets, governed)) this.#forget(namespace);
+    for (const namespace of this.#lastProven.keys()) if (!governed.has(namespace)) this.#lastProven.delete(namespace);
     for (const [namespace, target] of targets) {
       if (this.#states.get(namespace)?.fingerprint !== target.fingerprint) this.#expect(namespace, target, before.get(namespace));
     }
@@ -134,7 +137,6 @@ export class Prober {
   }
 
   #forget(namespace: string): void {
-    this.#provenRegions.delete(namespace);
     this.#schedule.remove(namespace);
     for (const known of [this.#kinds, this.#unanswered, this.#outage, this.#times]) known.forget(namespace);
   }
@@ -209,6 +211,7 @@ export class Prober {
   }
 
   #resume(namespace: string): void {
+    this.#lastProven.delete(namespace);
     if (this.#targets.has(namespace) && this.#outage.isSampled(namespace)) this.#retries.resume(namespace);
   }
 
@@ -220,7 +223,7 @@ export class Prober {
     const target = this.#targets.get(namespace);
     if (target === undefined) return 'over';
     const probe = (kind: ProofKind) => this.#probe(namespace, kind);
-    const { verdict, kind } = await proveAll(this.#unprovenKinds(namespace), probe, elapsedMs);
+    const { verdict, kind } = await proveAll(this.#unprovenKinds(target), probe, elapsedMs);
     // The target may have changed meanwhile. Then this verdict is about the old one, and new
     // retries have started.
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return 'again';
@@ -232,8 +235,9 @@ export class Prober {
     return this.#outage.isSampled(namespace) ? 'again' : 'over';
   }
 
-  #record({ fingerprint, governance }: ProbeTarget, verdict: ProbeVerdict, elapsedMs: number): void {
+  #record(target: ProbeTarget, verdict: ProbeVerdict, elapsedMs: number): void {
     this.#deps.onVerdict(verdict.kind);
+    const { fingerprint, governance } = target;
     const { namespace } = governance;
     if (verdict.kind !== 'proven') {
       this.#states.miss(namespace, fingerprint, verdict, elapsedMs);
@@ -241,7 +245,7 @@ export class Prober {
     }
     this.#schedule.postpone(namespace);
     this.#times.recordProof(namespace);
-    this.#provenRegions.set(namespace, governance.actions.deny?.regions ?? []);
+    this.#lastProven.set(namespace, target);
     this.#states.prove(namespace, fingerprint, verdict.note);
   }
 
@@ -251,19 +255,21 @@ export class Prober {
   }
 
   /**
-   * Kinds that a new governance leaves unproven. Which binders are trusted does not depend on it:
-   * where it alone changed, the earlier proof of that holds until its next turn.
+   * Kinds that the last proof does not cover. Which binders are trusted does not depend on the
+   * governance: where it alone changed, the earlier proof of that holds until its next turn.
    */
-  #unprovenKinds(namespace: string): readonly ProofKind[] {
-    const hasBindersProven = this.#states.get(namespace)?.held === true && (this.#provenRegions.get(namespace)?.length ?? 0) > 0;
-    return this.#kindsOf(namespace).filter((kind) => kind !== 'mustNotBind' || !hasBindersProven);
+  #unprovenKinds(target: ProbeTarget): readonly ProofKind[] {
+    const { namespace } = target.governance;
+    const last = this.#lastProven.get(namespace);
+    const areBindersProven = last?.governance.actions.deny !== undefined && last.by === target.by && isGovernanceAlone(last, target);
+    return this.#kindsOf(namespace).filter((kind) => kind !== 'mustNotBind' || !areBindersProven);
   }
 
   /** @returns undefined if the kind does not apply, or the target changed meanwhile */
   async #probe(namespace: string, kind: ProofKind): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(namespace);
     if (target === undefined || !this.#kindsOf(namespace).includes(kind)) return undefined;
-    const subject = { governance: target.governance, before: this.#provenRegions.get(namespace) ?? [] };
+    const subject = { governance: target.governance, before: this.#lastProven.get(namespace)?.governance.actions.deny?.regions ?? [] };
     const verdict = await this.#proofs.probe(kind, subject, this.#signal);
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return undefined;
     if (verdict.kind === 'proven') await this.#outage.confirm(namespace, kind);
@@ -271,6 +277,7 @@ export class Prober {
   }
 
   #proveAllAgain(): void {
+    this.#lastProven.clear();
     for (const [namespace, target] of this.#targets) {
       this.#states.expect(namespace, target.fingerprint, false);
       this.#retries.resume(namespace);

@@ -46,9 +46,14 @@ const whatOf = (path: string, body: { metadata: { labels?: object }; spec?: { no
   return JSON.stringify(body.spec?.nodeSelector).includes('fso-probe.invalid') ? 'deny' : 'admit';
 };
 
+const regionOf = ({ spec }: { readonly spec: { readonly nodeSelector: Readonly<Record<string, string>> } }): string =>
+  Object.values(spec.nodeSelector).join();
+
 /** An API server whose locks hold unless a test opens them. */
 export class ProbeHarness {
   readonly requests: ProbeRequest[] = [];
+  /** Regions for which an admitted pod was requested. */
+  readonly admitted: string[] = [];
   /** Times of the changes that the probers reported, monotonic ms. */
   readonly changes: number[] = [];
   readonly clock = new FakeClock();
@@ -117,9 +122,14 @@ export class ProbeHarness {
         `${BY_FLOOR} policy default/p allows regions ${this.regions} in namespace ${namespace}: ${what === 'node' ? 'node "us" is in region "us"' : 'x'}`,
       );
     if (what === 'bind' || what === 'node') throw notFound();
+    this.#noteAdmitted(what, body);
     if (this.gatekeeperMs > 0) await this.clock.sleep(this.gatekeeperMs, this.stop.signal);
     if (what === 'canary' && !isIn(this.open)) throw forbidden(REFUSED);
     return { warnings: [] };
+  }
+
+  #noteAdmitted(what: ProbeRequest['what'], body: Parameters<typeof regionOf>[0]): void {
+    if (what === 'admit') this.admitted.push(regionOf(body));
   }
 
   #isShut(namespace: string, what: ProbeRequest['what']): boolean {
@@ -132,16 +142,16 @@ export class ProbeHarness {
     this.canary.expect(new Map(namespaces.map((name): [string, CanaryTarget] => [name, target])));
   }
 
-  expectLockOne(namespaces: readonly string[], { regions = ['eu'], floorVersion = 1 } = {}): void {
+  expectLockOne(namespaces: readonly string[], { regions = ['eu'], floorVersion = 1, governed = namespaces } = {}): void {
     const targets = namespaces.map((namespace): [string, ProbeTarget] => {
       const key = `${namespace} ${regions} ${floorVersion}`;
       const deny = { regions, policies: ['default/p'], revisions: ['-'] };
       const governance = { namespace, actions: { deny }, policies: ['default/p'], injection: false };
-      const known = this.#targets.get(key) ?? { governance, fingerprint: key, uid: 'u', floorVersion };
+      const known = this.#targets.get(key) ?? ({ governance, fingerprint: key, uid: 'u', by: 'labels', floorVersion } as const);
       this.#targets.set(key, known);
       return [namespace, known];
     });
-    this.prober.expect(new Map(targets));
+    this.prober.expect(new Map(targets), new Set(governed));
   }
 
   /** @param versions of guards that were written again; the others have version 1 */
