@@ -1,6 +1,6 @@
-import { policyKeyOf, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { MAX_MESSAGE, policyKeyOf, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
-import { type Runtime, truncateMessage } from '@fso/shared/runtime';
+import { type Runtime, truncate } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import { ALERT_AFTER, timeText, type WriteFailure } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
@@ -161,7 +161,11 @@ export class WriteEvents {
   }
 
   #alertUnenforced(write: Write, failure: WriteFailure): void {
-    const event = { severity: 'alert', reason: 'EnforcementFailed', message: truncateMessage(`${write.key}: ${failure.error}`) } as const;
+    const event = {
+      severity: 'alert',
+      reason: 'EnforcementFailed',
+      message: truncate(`${write.key}: ${failure.error}`, MAX_MESSAGE),
+    } as const;
     const subjects = subjectsOf(this.#livePolicies(write.policies));
     if (subjects.length === 0) this.#deps.events.ofCluster(event);
     for (const policy of subjects) this.#deps.events.ofPolicy(policy, event);
@@ -178,7 +182,7 @@ export class WriteEvents {
     const isDue = failures === ALERT_AFTER || (failures > ALERT_AFTER && revision !== this.#unwritten);
     if (!isDue || this.#failures.admit(`${revision}`, clock.monotonicMs(), REPEAT_MS) === undefined) return;
     this.#unwritten = revision;
-    const message = truncateMessage(`${key}: ${error}; trying again`);
+    const message = truncate(`${key}: ${error}; trying again`, MAX_MESSAGE);
     events.ofCluster({ severity: 'alert', reason, message, ...(revision !== undefined && { revision }) });
   }
 

@@ -1,6 +1,6 @@
-import type { ClusterEvent } from '@fso/shared/api';
+import { type ClusterEvent, MAX_MESSAGE } from '@fso/shared/api';
 import { digestOfToken, type IssuedIdentity, parseToken } from '@fso/shared/protocol';
-import { createBackoff, messageOf, untilAborted, truncateMessage } from '@fso/shared/runtime';
+import { createBackoff, messageOf, truncate, untilAborted } from '@fso/shared/runtime';
 import type { AgentRuntime } from '../runtime.ts';
 import { type AgentIdentity, checkIdentity, newKey, requestCertificate, type ValidityPeriod } from './certificate.ts';
 import { enrol, fetchCa, type HubAddress, HubRefusal, renew, UntrustedHubError } from './hub-requests.ts';
@@ -272,7 +272,7 @@ export class IdentityKeeper {
   #alert(message: string): void {
     if (message === this.#alerted) return;
     this.#alerted = message;
-    this.#handlers.onEvent({ severity: 'alert', reason: 'NotEnrolled', message: truncateMessage(message) });
+    this.#handlers.onEvent({ severity: 'alert', reason: 'NotEnrolled', message: truncate(message, MAX_MESSAGE) });
   }
 
   /**

@@ -1,8 +1,9 @@
-import { truncateMessage } from '@fso/shared/runtime';
+import { MAX_MESSAGE } from '@fso/shared/api';
 import { type CompiledCluster, compileCluster } from '@fso/shared/compile';
 import { type AloneDecoder, type DecodeResult, type PolicySet, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import { type ClusterPart, filesOfRevision, type RawObject, reasonOf } from '@fso/shared/git';
 import type { Advance, Offer, Reason } from '@fso/shared/protocol';
+import { truncate } from '@fso/shared/runtime';
 import type { Signers } from '@fso/shared/signatures';
 import {
   type AcceptedRevision,
@@ -173,5 +174,5 @@ export const verifyOffer = async (
   const judgement = await judgeNext(trust, known, { revision, from: anchor, chain }, { getObject, now });
   if (judgement.ok) return judgement;
   const { code, message, missing } = judgement;
-  return { ok: false, reason: { code, message: truncateMessage(message) }, missing };
+  return { ok: false, reason: { code, message: truncate(message, MAX_MESSAGE) }, missing };
 };

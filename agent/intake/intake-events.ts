@@ -1,7 +1,7 @@
-import type { ClusterEvent } from '@fso/shared/api';
+import { type ClusterEvent, MAX_MESSAGE } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import type { Reason } from '@fso/shared/protocol';
-import { listText, messageOf, truncateMessage } from '@fso/shared/runtime';
+import { listText, messageOf, truncate } from '@fso/shared/runtime';
 import type { TargetCommit } from '../control/index.ts';
 import { ALERT_AFTER } from '../enforce/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
@@ -54,7 +54,7 @@ export class IntakeEvents {
    * alert.
    */
   notTrusted(revision: string, why: string): void {
-    const message = truncateMessage(why);
+    const message = truncate(why, MAX_MESSAGE);
     if (this.#alerted === revision + message) return;
     this.#alerted = revision + message;
     this.#send({ severity: 'alert', reason: 'RevisionNotTrusted', message, revision });
@@ -64,7 +64,7 @@ export class IntakeEvents {
   notPersisted(revision: string, attempt: number, error: unknown): void {
     this.#runtime.logger.warn({ revision, attempt, err: error }, 'accepted state could not be written');
     if (attempt !== ALERT_AFTER) return;
-    const message = truncateMessage(`the accepted state: ${messageOf(error)}; trying again`);
+    const message = truncate(`the accepted state: ${messageOf(error)}; trying again`, MAX_MESSAGE);
     this.#send({ severity: 'alert', reason: 'PolicyWriteFailed', message, revision });
   }
 
@@ -78,7 +78,7 @@ export class IntakeEvents {
     if (left === undefined) return;
     const names = gone.map(({ name }) => name);
     const which = names.length === 0 ? '' : `: ${names.length} policies do not hold here any more (${listText(names)})`;
-    const message = truncateMessage(`${left}${which}`);
+    const message = truncate(`${left}${which}`, MAX_MESSAGE);
     this.#send({ severity: 'warning', reason: 'ScopeLeft', message, revision: now.revision });
   }
 

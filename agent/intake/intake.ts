@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type ClusterEvent, type HeldRevision, isHubManaged, policyKeyOf, type SovereignPolicy } from '@fso/shared/api';
+import { type ClusterEvent, type HeldRevision, isHubManaged, MAX_MESSAGE, policyKeyOf, type SovereignPolicy } from '@fso/shared/api';
 import { createAloneDecoder, createDecoder, type DecodeResult, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import type { Informer } from '@fso/shared/kube';
 import type { Advance, Approvals, Offer } from '@fso/shared/protocol';
-import { createBackoff, messageOf, Wakeup, truncateMessage } from '@fso/shared/runtime';
+import { createBackoff, messageOf, truncate, Wakeup } from '@fso/shared/runtime';
 import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/trust';
 import type { PlacedNodes } from '../cache/index.ts';
 import type { RevisionSlot, TargetCommit } from '../control/index.ts';
@@ -201,7 +201,7 @@ export class Intake {
       if (this.#target?.revision !== last?.revision) this.#gate.keepOffer(offer);
     } catch (error) {
       logger.error({ revision, err: error }, 'offer could not be judged');
-      const message = truncateMessage(`the agent failed on this offer: ${messageOf(error)}`);
+      const message = truncate(`the agent failed on this offer: ${messageOf(error)}`, MAX_MESSAGE);
       trace?.refused(revision, [{ message }]);
       onOutcome({ type: 'nack', revision, reasons: [{ message }], missing: false });
     } finally {

@@ -1,7 +1,7 @@
-import { FIELD_MANAGERS, RevisionVerification } from '@fso/shared/api';
+import { FIELD_MANAGERS, MAX_MESSAGE, RevisionVerification } from '@fso/shared/api';
 import type { ConfigMap, KubeClient } from '@fso/shared/kube';
 import type { Advance } from '@fso/shared/protocol';
-import { createBackoff, messageOf, Wakeup, truncateMessage } from '@fso/shared/runtime';
+import { createBackoff, messageOf, truncate, Wakeup } from '@fso/shared/runtime';
 import {
   type AcceptedRevision,
   checkStillTrusted,
@@ -61,7 +61,7 @@ const saveAhead = async (client: KubeClient, ahead: StoredAhead | undefined, sig
 
 const failed = (error: unknown): Refusal => ({
   ok: false,
-  reason: { message: truncateMessage(`the agent failed on this commit: ${messageOf(error)}`) },
+  reason: { message: truncate(`the agent failed on this commit: ${messageOf(error)}`, MAX_MESSAGE) },
   missing: false,
 });
 

@@ -1,6 +1,6 @@
-import type { ClusterEvent } from '@fso/shared/api';
+import { type ClusterEvent, MAX_MESSAGE } from '@fso/shared/api';
 import type { Ages } from '@fso/shared/protocol';
-import { type Clock, type PauseDetector, type Runtime, truncateMessage } from '@fso/shared/runtime';
+import { type Clock, type PauseDetector, type Runtime, truncate } from '@fso/shared/runtime';
 import type { Claim } from './evidence.ts';
 import type { ObservationLimits } from './limits.ts';
 import { type Cause, ClusterObservation, type KindState } from './observation.ts';
@@ -83,7 +83,7 @@ export class ObservationWatch {
     for (const { id } of due) this.#loggedAtMs.set(id, now);
     this.#isRecorded = true;
     const message = `not observed: ${due.map(({ text }) => text).join('; ')}; nothing counts as proven until it is`;
-    this.#deps.events.ofCluster({ severity: 'warning', reason: 'NotObserved', message: truncateMessage(message) });
+    this.#deps.events.ofCluster({ severity: 'warning', reason: 'NotObserved', message: truncate(message, MAX_MESSAGE) });
   }
 
   #recordEnd(): void {

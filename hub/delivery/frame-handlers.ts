@@ -1,5 +1,6 @@
+import { MAX_MESSAGE } from '@fso/shared/api';
 import type { AcceptedRevision, AgentFrame, HubFrame, Reason } from '@fso/shared/protocol';
-import { type Allowance, type Clock, createAllowance, dropOldest, type Logger, truncateMessage } from '@fso/shared/runtime';
+import { type Allowance, type Clock, createAllowance, dropOldest, type Logger, truncate } from '@fso/shared/runtime';
 import { type AckedRevision, type AgentStream, isRepeated } from '../ledger/index.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import type { ResyncTurn } from './pacing/resync-turn.ts';
@@ -279,7 +280,7 @@ export const takeNack = async (frame: Frame<'nack'>, context: FrameContext): Pro
     await deps.ledger.setNack(cluster, { revision, reasons, told, offeredAt }, stream);
     return;
   }
-  const message = truncateMessage(`The agent refused the revision: ${reasons[0]?.message ?? 'no reason given'}`);
+  const message = truncate(`The agent refused the revision: ${reasons[0]?.message ?? 'no reason given'}`, MAX_MESSAGE);
   const time = deps.clock.now().toISOString();
   await Promise.all([
     deps.ledger.setNack(cluster, { revision, reasons, offeredAt }, stream),

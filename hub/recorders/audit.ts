@@ -1,5 +1,5 @@
-import { AuditActor, type ClusterEvent, type NewAuditEntry } from '@fso/shared/api';
-import { type Logger, truncateMessage } from '@fso/shared/runtime';
+import { AuditActor, type ClusterEvent, MAX_MESSAGE, type NewAuditEntry } from '@fso/shared/api';
+import { type Logger, truncate } from '@fso/shared/runtime';
 import type { AuditRecord, OnAudit } from '../access/index.ts';
 import type { Journal } from '../ledger/index.ts';
 
@@ -7,7 +7,7 @@ import type { Journal } from '../ledger/index.ts';
 export const auditMessage = ({ actor, from, action, subject, outcome, detail }: AuditRecord): string => {
   const who = `${actor.name} (${actor.kind}${actor.roles.map((role) => `, ${role}`).join('')}) from ${from}`;
   const what = [action, subject].filter((part) => part !== '').join(' ');
-  return truncateMessage(`${who}: ${what}: ${outcome}${detail === '' ? '' : ` (${detail})`}`);
+  return truncate(`${who}: ${what}: ${outcome}${detail === '' ? '' : ` (${detail})`}`, MAX_MESSAGE);
 };
 
 const eventOf = (record: AuditRecord): ClusterEvent => ({
@@ -25,7 +25,7 @@ const entryOf = ({ actor: { kind, id, name, roles }, from, action, subject, outc
   from,
   action: actionOf(action),
   subject: subject.slice(0, 512),
-  detail: { outcome, name, detail: truncateMessage(detail), requestId },
+  detail: { outcome, name, detail: truncate(detail, MAX_MESSAGE), requestId },
 });
 
 /**

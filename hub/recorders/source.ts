@@ -1,5 +1,5 @@
-import type { ClusterEvent, NewAuditEntry, SourceView } from '@fso/shared/api';
-import { type Runtime, truncateMessage } from '@fso/shared/runtime';
+import { type ClusterEvent, MAX_MESSAGE, type NewAuditEntry, type SourceView } from '@fso/shared/api';
+import { type Runtime, truncate } from '@fso/shared/runtime';
 import type { FleetState, Journal, Lease } from '../ledger/index.ts';
 import type { Source } from '../source/index.ts';
 
@@ -10,14 +10,14 @@ const describeProblem = (rejected: NonNullable<SourceView['rejected']>): string 
   const code = first?.code === undefined ? '' : `${first.code}: `;
   const place = first?.path === undefined ? code : `${first.path}:${first.line ?? 1}:${first.column ?? 1}: `;
   const more = rejected.problems.length > 1 ? ` (and ${rejected.problems.length - 1} more)` : '';
-  return truncateMessage(`${place}${first?.reason ?? 'unknown'}${more}`);
+  return truncate(`${place}${first?.reason ?? 'unknown'}${more}`, MAX_MESSAGE);
 };
 
 /** Event of a commit that failed verification but was accepted because of FSO_VERIFY=warn. */
 const notTrusted = (revision: string, why = 'unknown'): NewEvent => ({
   severity: 'alert',
   reason: 'RevisionNotTrusted',
-  message: truncateMessage(`taken all the same, ${why}`),
+  message: truncate(`taken all the same, ${why}`, MAX_MESSAGE),
   revision,
 });
 
@@ -26,7 +26,12 @@ export const eventsOf = (before: SourceView, after: SourceView): readonly NewEve
   const events: NewEvent[] = [];
   const { revision, rejected, error, verification } = after;
   if (revision !== null && revision.revision !== before.revision?.revision) {
-    events.push({ severity: 'info', reason: 'RevisionAccepted', message: truncateMessage(revision.subject), revision: revision.revision });
+    events.push({
+      severity: 'info',
+      reason: 'RevisionAccepted',
+      message: truncate(revision.subject, MAX_MESSAGE),
+      revision: revision.revision,
+    });
     if (verification?.state === 'failed') events.push(notTrusted(revision.revision, verification.reason));
   }
   if (rejected !== null && rejected.commit.revision !== before.rejected?.commit.revision)

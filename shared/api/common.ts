@@ -100,6 +100,9 @@ export const LabelSelector = z.strictObject({
 });
 export type LabelSelector = z.infer<typeof LabelSelector>;
 
+/** Longest message of an event, a status or a refusal, in UTF-16 code units. */
+export const MAX_MESSAGE = 4_096;
+
 /** Schema of a document in Git: type, metadata, spec. */
 export const gitDocument = <K extends string, S extends z.ZodType>(kind: K, spec: S) =>
   z.strictObject({ apiVersion: z.literal(API_VERSION), kind: z.literal(kind), metadata: GitMetadata, spec });

@@ -1,6 +1,5 @@
-import { MAX_MESSAGE } from '../runtime/text.ts';
 import { z } from 'zod';
-import { NamespaceName, Region, ResourceName } from './common.ts';
+import { MAX_MESSAGE, NamespaceName, Region, ResourceName } from './common.ts';
 import { ClusterDenials } from './findings/denials.ts';
 import { CONDITIONS, NAMESPACE_MISSING, SYSTEM_NAMESPACE } from './names.ts';
 import { Condition, EnforcementAction, LockStatus, MAX_NAMED_RISKS, Phase, PolicyRisks, Risk } from './sovereign-policy.ts';

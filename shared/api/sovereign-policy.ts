@@ -1,6 +1,15 @@
-import { MAX_MESSAGE } from '../runtime/text.ts';
 import { z } from 'zod';
-import { gitDocument, LabelSelector, NamespaceGlob, NamespaceName, ProviderId, Region, RegionReference, ResourceName } from './common.ts';
+import {
+  gitDocument,
+  LabelSelector,
+  MAX_MESSAGE,
+  NamespaceGlob,
+  NamespaceName,
+  ProviderId,
+  Region,
+  RegionReference,
+  ResourceName,
+} from './common.ts';
 import { PolicyDenials } from './findings/denials.ts';
 
 /** Action on violating pods. */

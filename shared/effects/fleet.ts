@@ -1,4 +1,11 @@
-import { type CompiledCluster, type CompiledPolicy, compileFleet, createMatcher, DIGEST_OF_NONE, digestOfPolicies } from '../compile/index.ts';
+import {
+  type CompiledCluster,
+  type CompiledPolicy,
+  compileFleet,
+  createMatcher,
+  DIGEST_OF_NONE,
+  digestOfPolicies,
+} from '../compile/index.ts';
 import type { PolicySet } from '../decode/index.ts';
 import { byText, canonicalJson, sha256 } from '../encoding/index.ts';
 import { type Rule, rulesOf } from './rules.ts';

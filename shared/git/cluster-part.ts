@@ -1,5 +1,4 @@
-import { truncateMessage } from '../runtime/index.ts';
-import type { ManagedClusterDocument } from '../api/index.ts';
+import { MAX_MESSAGE, type ManagedClusterDocument } from '../api/index.ts';
 import {
   type AloneDecoder,
   decodeAlone,
@@ -11,6 +10,7 @@ import {
 } from '../decode/index.ts';
 import type { Reason } from '../protocol/index.ts';
 import type { RegionResolver } from '../regions/index.ts';
+import { truncate } from '../runtime/index.ts';
 import type { TreeEntry } from './objects.ts';
 
 /** Facts about a cluster that a walk for it found. */
@@ -32,7 +32,7 @@ export const reasonOf = ({ path, line, column, reason }: SourceProblem): Reason 
   path,
   line: Math.max(1, line),
   column: Math.max(1, column),
-  message: truncateMessage(reason),
+  message: truncate(reason, MAX_MESSAGE),
 });
 
 /**

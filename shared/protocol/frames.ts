@@ -1,4 +1,3 @@
-import { MAX_MESSAGE } from '../runtime/index.ts';
 import { z } from 'zod';
 import {
   AgentClusterReport,
@@ -6,6 +5,7 @@ import {
   ClusterEvent,
   ClusterPreview,
   ClusterProcessing,
+  MAX_MESSAGE,
   PolicyKey,
   PolicyReport,
   Region,
@@ -38,9 +38,7 @@ export const MAX_FRAME_BYTES: number = 16 * 1024 * 1024;
 export const MAX_HUB_FRAME_BYTES: number = 16 * 1024 * 1024;
 /** Largest question about a change of policies, in bytes. */
 export const MAX_PREVIEW_BYTES: number = 4 * 1024 * 1024;
-/**
- * Most audit log entries between two checkpoints in one frame. More entries take several frames.
- */
+/** Most audit log entries between two checkpoints in one frame. More take several frames. */
 export const MAX_CHECKPOINT_DIGESTS = 10_000;
 /** Close codes in addition to RFC 6455. The reason of the close frame has the details. */
 export const CLOSE_CODES = { unauthorized: 4401, unsupportedProtocol: 4406, replaced: 4409, badFrame: 4422, tooSlow: 4429 } as const;

@@ -5,12 +5,6 @@
 export const truncate = (text: string, max: number): string =>
   text.length <= max ? text.toWellFormed() : Buffer.from(text.slice(0, max)).toString();
 
-/** Longest message of an event, a status or a refusal, in UTF-16 code units. */
-export const MAX_MESSAGE = 4_096;
-
-/** Cuts a text to a message of at most {@link MAX_MESSAGE}, see {@link truncate}. */
-export const truncateMessage = (text: string): string => truncate(text, MAX_MESSAGE);
-
 const SHORT_REVISION = 8;
 
 /**

@@ -1,6 +1,6 @@
-import { truncateMessage } from '@fso/shared/runtime';
-import { type ClusterEvent, type NewAuditEntry, type RolloutStrategySpec, WAVE_IN_TAG } from '@fso/shared/api';
+import { type ClusterEvent, MAX_MESSAGE, type NewAuditEntry, type RolloutStrategySpec, WAVE_IN_TAG } from '@fso/shared/api';
 import { approvalTag } from '@fso/shared/rollout';
+import { truncate } from '@fso/shared/runtime';
 import { count } from '@fso/shared/text';
 import { changedIn, followIn, type RolloutInput, type UnseenApproval, wavesOfRun } from './clusters.ts';
 import { unseenGate } from './gates.ts';
@@ -94,7 +94,7 @@ interface Tagged extends Pick<NewAuditEntry, 'action' | 'detail'>, Pick<ClusterE
 
 const recordsOf = (revision: string, { by, action, detail, reason, message }: Tagged): TagRecords => ({
   entry: { actor: { kind: 'git', id: by.slice(0, 512), roles: [] }, from: null, action, subject: revision, detail },
-  event: { severity: 'warning', reason, message: truncateMessage(message), revision },
+  event: { severity: 'warning', reason, message: truncate(message, MAX_MESSAGE), revision },
 });
 
 const immediateTagged = ({ from, signer, taggedBy }: NonNullable<RolloutRun['immediate']>): Tagged => ({

@@ -1,6 +1,6 @@
-import { truncateMessage } from '@fso/shared/runtime';
-import { type ClusterEvent, ROLLOUT_CLUSTER_STATES, type RolloutView, type RolloutWaveView } from '@fso/shared/api';
+import { type ClusterEvent, MAX_MESSAGE, ROLLOUT_CLUSTER_STATES, type RolloutView, type RolloutWaveView } from '@fso/shared/api';
 import { approvalTag, immediateTag, OTHERS } from '@fso/shared/rollout';
+import { truncate } from '@fso/shared/runtime';
 import { awaitedApproval, awaitedText } from './approvals.ts';
 import {
   changedIn,
@@ -188,7 +188,7 @@ export const eventsOfRun = (before: RolloutRun | undefined, after: RolloutRun | 
   const { halt, revision } = after ?? {};
   if (halt && revision !== undefined && (before?.halt ?? null) === null) {
     const named = halt.clusters.length === 0 ? '' : ` (${halt.clusters.join(', ')})`;
-    const message = truncateMessage(`Wave ${halt.wave}: ${halt.problem}${named}. Later waves keep the commit that they have.`);
+    const message = truncate(`Wave ${halt.wave}: ${halt.problem}${named}. Later waves keep the commit that they have.`, MAX_MESSAGE);
     events.push({ severity: 'alert', reason: 'RolloutHalted', message, revision });
   }
   if (isUnderWay(before) && !isUnderWay(after)) {

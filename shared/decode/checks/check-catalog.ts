@@ -23,7 +23,8 @@ const checkRegion = (region: CatalogRegion, path: ValuePath): readonly ValueProb
   ...checkTerm(region, path),
   ...(region.zones ?? []).flatMap(({ country }, index) => {
     const at = [...path, 'zones', index];
-    if (country === region.country) return [valueProblem([...at, 'country'], `is that of the region: only zones in other countries are listed`)];
+    if (country === region.country)
+      return [valueProblem([...at, 'country'], `is that of the region: only zones in other countries are listed`)];
     return checkCountry(country, at);
   }),
 ];
@@ -62,7 +63,10 @@ const checkGroup = ({ members, terms = [] }: CatalogGroup, path: ValuePath): rea
   terms.flatMap((term, index) => {
     const at = [...path, 'terms', index];
     const isMember = members.includes(term.member) && terms.findIndex(({ member }) => member === term.member) === index;
-    return [...(isMember ? [] : [valueProblem([...at, 'member'], `must be one of the members, once, is ${term.member}`)]), ...checkTerm(term, at)];
+    return [
+      ...(isMember ? [] : [valueProblem([...at, 'member'], `must be one of the members, once, is ${term.member}`)]),
+      ...checkTerm(term, at),
+    ];
   });
 
 const repeatedGroups = (groups: readonly CatalogGroup[]): readonly ValueProblem[] => {

@@ -71,7 +71,7 @@ const checkAction = ({ spec }: SovereignPolicyDocument): readonly ValueProblem[]
   }
   if (spec.scopedEnforcementActions === undefined) return [];
   const reason = `needs enforcementAction custom, is ${spec.enforcementAction}`;
-  return [{ ...value(['spec', 'scopedEnforcementActions'], reason), part: 'key' }];
+  return [{ ...valueProblem(['spec', 'scopedEnforcementActions'], reason), part: 'key' }];
 };
 
 /** metav1.LabelSelectorRequirement: In and NotIn need values, Exists and DoesNotExist have none. */
@@ -80,12 +80,16 @@ export const checkSelector = (selector: LabelSelector | undefined, at: ValuePath
     const path = [...at, 'matchExpressions', index];
     const wantsValues = operator === 'In' || operator === 'NotIn';
     if (wantsValues === values.length > 0) return [];
-    return [valueProblem(path, wantsValues ? `needs values, the operator is ${operator}` : `must have no values, the operator is ${operator}`)];
+    return [
+      valueProblem(path, wantsValues ? `needs values, the operator is ${operator}` : `must have no values, the operator is ${operator}`),
+    ];
   });
 
 const repeatedWaves = (names: readonly string[]): readonly ValueProblem[] =>
   names.flatMap((name, index) =>
-    names.indexOf(name) === index ? [] : [valueProblem(['spec', 'waves', index, 'name'], `is the name of wave ${names.indexOf(name) + 1} too`)],
+    names.indexOf(name) === index
+      ? []
+      : [valueProblem(['spec', 'waves', index, 'name'], `is the name of wave ${names.indexOf(name) + 1} too`)],
   );
 
 /**
