@@ -71,7 +71,7 @@ const run = async (): Promise<number> => {
   return 0;
 };
 
-/** Size of V8's heap, in bytes, from which memory matters more than CPU time of collections. */
+/** Committed size of V8's heap, in bytes, from which memory matters more than CPU time. */
 const LARGE_HEAP = 96 * 2 ** 20;
 
 /**

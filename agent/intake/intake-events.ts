@@ -26,8 +26,6 @@ interface Refusal {
   readonly missing: boolean;
 }
 
-/** Longest message of an event, in characters. */
-
 /** Commit whose policies are written, with the registration and scope of the cluster in it. */
 type WrittenCommit = TargetCommit & Pick<Target, 'registration' | 'outside'>;
 

@@ -48,7 +48,7 @@ export class UnsettledNamespaces {
 interface Wanted {
   readonly governance: NamespaceGovernance;
   readonly before: ProbeTarget | undefined;
-  readonly by: ProbeTarget['by'];
+  readonly by: 'labels' | 'index';
 }
 
 /**
@@ -104,13 +104,7 @@ export class ProbeTargets {
     const uid = view.namespaces.get(CANARY_NAMESPACE)?.metadata.uid;
     if (uid === undefined) return new Map();
     if (!plan.floorWhole) return this.#canary;
-    const target = {
-      governance: CANARY_GOVERNANCE,
-      fingerprint: `${uid} ${this.#floorVersion}`,
-      uid,
-      by: 'index',
-      floorVersion: this.#floorVersion,
-    } as const;
+    const target = { governance: CANARY_GOVERNANCE, fingerprint: `${uid} ${this.#floorVersion}`, uid, floorVersion: this.#floorVersion };
     if (this.#canary.get(CANARY_NAMESPACE)?.fingerprint !== target.fingerprint) this.#canary = new Map([[CANARY_NAMESPACE, target]]);
     return this.#canary;
   }
@@ -128,7 +122,7 @@ export class ProbeTargets {
     const same = before?.governance === governance && before.uid === uid && before.floorVersion === this.#floorVersion;
     if (same) return before;
     const fingerprint = `${uid} ${this.#floorVersion} ${by} ${actionsText(governance)}`;
-    return { governance, fingerprint, uid, by, floorVersion: this.#floorVersion };
+    return { governance, fingerprint, uid, floorVersion: this.#floorVersion };
   }
 
   #noteFloor(objects: readonly KubeObject[]): void {

@@ -1,7 +1,7 @@
 import { type KubeObject, REGION_LABEL } from '@fso/shared/api';
 import { KubeApiError, type KubeClient } from '@fso/shared/kube';
 import { violationMessage } from '@fso/shared/residency';
-import { messageOf } from '@fso/shared/runtime';
+import { messageOf, truncate } from '@fso/shared/runtime';
 import type { NamespaceGovernance } from '../enforce/index.ts';
 import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint } from '../enforce/index.ts';
 
@@ -34,6 +34,9 @@ export type ProbeVerdict =
 
 /** Name of the pods and bindings that the probes request and that are never created. */
 export const PROBE_NAME = 'fso-probe';
+
+/** Beginning of an answer, to be shown to people. */
+export const shownOf = (answer: string): string => truncate(answer, 500);
 
 const PROVEN: ProbeVerdict = { kind: 'proven' };
 /** The first match in a refusal names the rule that refused. The rest is the rule's own text. */
@@ -101,7 +104,7 @@ const isAfterFloor = (message: string): boolean => {
 
 /** Verdict if another rule refused before the locks, or no response arrived. */
 export const judgeForeign = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'unreachable' }>): ProbeVerdict => {
-  const text = answer.message.slice(0, 500);
+  const text = shownOf(answer.message);
   if (answer.kind === 'unreachable') return { kind: 'inconclusive', message: `no answer: ${text}` };
   const { policy, webhook } = refuserOf(answer.message);
   const webhookText = webhook === undefined ? 'another rule of the API server' : `webhook ${webhook}`;
@@ -137,17 +140,17 @@ export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernan
 export const judgeRefusalText = (message: string, { namespace, actions: { deny } }: NamespaceGovernance): ProbeVerdict =>
   deny === undefined || squeeze(message).includes(expectedText(namespace, deny))
     ? PROVEN
-    : { kind: 'unproven', message: `the floor still enforces something else: ${message.slice(0, 500)}` };
+    : { kind: 'unproven', message: `the floor still enforces something else: ${shownOf(message)}` };
 
 /** Judges the pod that asks for an allowed region: both locks must admit it. */
 export const judgeMustAdmit = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return PROVEN;
   if (answer.kind === 'unreachable') return judgeForeign(answer);
   if (isOurs(answer.message, floor)) {
-    return { kind: 'unproven', message: `a pod in an allowed region is refused: ${answer.message.slice(0, 500)}` };
+    return { kind: 'unproven', message: `a pod in an allowed region is refused: ${shownOf(answer.message)}` };
   }
   if (refuserOf(answer.message).webhook === GATEKEEPER_WEBHOOK && isRefusedByOwnConstraint(answer.message)) {
-    return { kind: 'unproven', message: `Gatekeeper still refuses a pod in an allowed region: ${answer.message.slice(0, 500)}` };
+    return { kind: 'unproven', message: `Gatekeeper still refuses a pod in an allowed region: ${shownOf(answer.message)}` };
   }
   return isAfterFloor(answer.message) ? PROVEN : judgeForeign(answer);
 };
@@ -182,7 +185,7 @@ export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdic
   if (policy === undefined && webhook === undefined && LATER_REFUSAL.test(answer.message))
     return { kind: 'unproven', message: 'Gatekeeper admitted a pod that it must refuse' };
   if (answer.message.includes(`failed calling webhook "${GATEKEEPER_WEBHOOK}"`)) {
-    return { kind: 'unproven', message: `Gatekeeper cannot be called: ${answer.message.slice(0, 500)}` };
+    return { kind: 'unproven', message: `Gatekeeper cannot be called: ${shownOf(answer.message)}` };
   }
   return isOurs(answer.message, floor)
     ? { kind: 'inconclusive', message: 'lock 1 refuses the pod that probes lock 2' }

@@ -17,8 +17,6 @@ export interface ProbeTarget {
   readonly fingerprint: string;
   /** UID of the namespace. */
   readonly uid: string;
-  /** Way in which lock 1 selects the namespace. */
-  readonly by: 'labels' | 'index';
   readonly floorVersion: number;
 }
 
@@ -68,8 +66,8 @@ export class Prober {
   readonly #signal: AbortSignal;
   #targets: ReadonlyMap<string, ProbeTarget> = new Map();
   readonly #states: ProbeStates;
-  /** Last proven target of each governed namespace, until a proof of it no longer holds. */
-  readonly #lastProven = new Map<string, ProbeTarget>();
+  /** Regions of the last proven governance, by governed namespace. */
+  readonly #provenRegions = new Map<string, readonly string[]>();
   readonly #retries: ProbeRetries;
   readonly #schedule = new ProbeSchedule();
   readonly #kinds = new RoundRobin<ProofKind>();
@@ -119,7 +117,8 @@ export class Prober {
     if (targets === before) return;
     this.#targets = targets;
     for (const namespace of this.#states.retain(targets, governed)) this.#forget(namespace);
-    for (const namespace of this.#lastProven.keys()) if (!governed.has(namespace)) this.#lastProven.delete(namespace);
+    // A namespace is no target while its labels are written. The locks may keep its old regions.
+    for (const namespace of this.#provenRegions.keys()) if (!governed.has(namespace)) this.#provenRegions.delete(namespace);
     for (const [namespace, target] of targets) {
       if (this.#states.get(namespace)?.fingerprint !== target.fingerprint) this.#expect(namespace, target, before.get(namespace));
     }
@@ -211,7 +210,6 @@ export class Prober {
   }
 
   #resume(namespace: string): void {
-    this.#lastProven.delete(namespace);
     if (this.#targets.has(namespace) && this.#outage.isSampled(namespace)) this.#retries.resume(namespace);
   }
 
@@ -223,7 +221,7 @@ export class Prober {
     const target = this.#targets.get(namespace);
     if (target === undefined) return 'over';
     const probe = (kind: ProofKind) => this.#probe(namespace, kind);
-    const { verdict, kind } = await proveAll(this.#unprovenKinds(target), probe, elapsedMs);
+    const { verdict, kind } = await proveAll(this.#kindsOf(namespace), probe, elapsedMs);
     // The target may have changed meanwhile. Then this verdict is about the old one, and new
     // retries have started.
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return 'again';
@@ -235,9 +233,8 @@ export class Prober {
     return this.#outage.isSampled(namespace) ? 'again' : 'over';
   }
 
-  #record(target: ProbeTarget, verdict: ProbeVerdict, elapsedMs: number): void {
+  #record({ fingerprint, governance }: ProbeTarget, verdict: ProbeVerdict, elapsedMs: number): void {
     this.#deps.onVerdict(verdict.kind);
-    const { fingerprint, governance } = target;
     const { namespace } = governance;
     if (verdict.kind !== 'proven') {
       this.#states.miss(namespace, fingerprint, verdict, elapsedMs);
@@ -245,7 +242,7 @@ export class Prober {
     }
     this.#schedule.postpone(namespace);
     this.#times.recordProof(namespace);
-    this.#lastProven.set(namespace, target);
+    this.#provenRegions.set(namespace, governance.actions.deny?.regions ?? []);
     this.#states.prove(namespace, fingerprint, verdict.note);
   }
 
@@ -254,22 +251,11 @@ export class Prober {
     return governance === undefined ? [] : proofsOf(governance, this.#bindGate);
   }
 
-  /**
-   * Kinds that the last proof does not cover. Which binders are trusted does not depend on the
-   * governance: where it alone changed, the earlier proof of that holds until its next turn.
-   */
-  #unprovenKinds(target: ProbeTarget): readonly ProofKind[] {
-    const { namespace } = target.governance;
-    const last = this.#lastProven.get(namespace);
-    const areBindersProven = last?.governance.actions.deny !== undefined && last.by === target.by && isGovernanceAlone(last, target);
-    return this.#kindsOf(namespace).filter((kind) => kind !== 'mustNotBind' || !areBindersProven);
-  }
-
   /** @returns undefined if the kind does not apply, or the target changed meanwhile */
   async #probe(namespace: string, kind: ProofKind): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(namespace);
     if (target === undefined || !this.#kindsOf(namespace).includes(kind)) return undefined;
-    const subject = { governance: target.governance, before: this.#lastProven.get(namespace)?.governance.actions.deny?.regions ?? [] };
+    const subject = { governance: target.governance, before: this.#provenRegions.get(namespace) ?? [] };
     const verdict = await this.#proofs.probe(kind, subject, this.#signal);
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return undefined;
     if (verdict.kind === 'proven') await this.#outage.confirm(namespace, kind);
@@ -277,7 +263,6 @@ export class Prober {
   }
 
   #proveAllAgain(): void {
-    this.#lastProven.clear();
     for (const [namespace, target] of this.#targets) {
       this.#states.expect(namespace, target.fingerprint, false);
       this.#retries.resume(namespace);

@@ -3,6 +3,7 @@ import {
   CONDITIONS,
   type Condition,
   type LockStatus,
+  MAX_MESSAGE,
   NAMESPACE_MISSING,
   type PolicyDenials,
   type PolicyRisks,
@@ -63,9 +64,8 @@ const regionsColumn = (regions: readonly string[]): string => {
   return regions.length > COLUMN_REGIONS ? `${shown} +${regions.length - COLUMN_REGIONS}` : shown;
 };
 
-/** Longest messages, as in the schemas of status and report. */
-const MAX_MESSAGE = 32_768;
-const MAX_LOCK_MESSAGE = 4096;
+/** Longest message of a condition, as in the schema of the status. */
+const MAX_CONDITION_MESSAGE = 32_768;
 
 const isSettled = (lock: LockFacts): boolean => lock.state !== 'Pending';
 const isHeld = (lock: LockFacts): boolean => lock.state === 'Enforced';
@@ -131,7 +131,7 @@ const verdictOf = (input: StatusInput): Verdict => {
 const lockStatus = (facts: LockFacts, previous: LockStatus | undefined, now: Date): LockStatus => ({
   state: facts.state,
   since: previous?.state === facts.state ? previous.since : now.toISOString(),
-  ...(facts.message === undefined ? {} : { message: truncate(facts.message, MAX_LOCK_MESSAGE) }),
+  ...(facts.message === undefined ? {} : { message: truncate(facts.message, MAX_MESSAGE) }),
 });
 
 const LOCK_CONDITION_STATUS = {
@@ -232,7 +232,7 @@ const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
   ].filter((condition) => condition !== undefined);
   const kept = (previous?.conditions ?? []).filter((condition) => wanted.some(({ type }) => type === condition.type));
   return wanted.reduce<Condition[]>((conditions, condition) => {
-    const message = truncate(condition.message, MAX_MESSAGE);
+    const message = truncate(condition.message, MAX_CONDITION_MESSAGE);
     return setCondition(conditions, { ...condition, message, observedGeneration: policy.generation }, now);
   }, kept);
 };
@@ -251,7 +251,7 @@ export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
   const next: SovereignPolicyStatus = {
     phase: verdict.phase,
     lastUpdated: previous?.lastUpdated ?? now.toISOString(),
-    message: truncate(verdict.message, MAX_MESSAGE),
+    message: truncate(verdict.message, MAX_CONDITION_MESSAGE),
     constraintCreated: locks.constraintCreated,
     observedGeneration: policy.generation,
     conditions: conditionsOf(input, verdict),

@@ -100,7 +100,10 @@ export const LabelSelector = z.strictObject({
 });
 export type LabelSelector = z.infer<typeof LabelSelector>;
 
-/** Longest message of an event, a status or a refusal, in UTF-16 code units. */
+/**
+ * Longest message of an event, of a lock, of a reported condition and of a refusal, in UTF-16 code
+ * units.
+ */
 export const MAX_MESSAGE = 4_096;
 
 /** Schema of a document in Git: type, metadata, spec. */

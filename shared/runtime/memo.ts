@@ -10,7 +10,7 @@ export const weakMemo = <K extends object, V>(make: (key: K) => V): ((key: K) =>
   return (key) => known.get(key);
 };
 
-/** Caches the results of a function by its key, for as long as the returned function is used. */
+/** Caches the results of a function by its argument, while others hold the returned function. */
 export const memoByKey = <K, V>(make: (key: K) => V): ((key: K) => V) => {
   const known = new Map<K, V>();
   return (key) => {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { RevisionVerification } from '../api/index.ts';
+import { truncate } from '../runtime/index.ts';
 import { parseSigners, type Signer, type Signers, SignersError } from '../signatures/index.ts';
 import { type ApprovalRule, labelOf } from './approval.ts';
 import { TrustError, type TrustProblem } from './errors.ts';
@@ -105,7 +106,7 @@ const verdictOn = (config: TrustConfig, trust: StoredTrust | undefined, error: u
   if (!(error instanceof TrustError)) throw error;
   const { code, message, missing } = error;
   if (config.mode === 'strict' || missing) return { ok: false, code, message, missing };
-  return { ok: true, verification: { state: 'failed', reason: `${code}: ${message}`.slice(0, MAX_REASON) }, trust, path: [] };
+  return { ok: true, verification: { state: 'failed', reason: truncate(`${code}: ${message}`, MAX_REASON) }, trust, path: [] };
 };
 
 /** Judges a revision by the configuration and the revision that was accepted before. */

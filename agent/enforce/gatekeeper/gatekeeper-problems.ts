@@ -1,4 +1,5 @@
 import { type GatekeeperPodStatus, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import { truncate } from '@fso/shared/runtime';
 import { isTemplateReady } from './gatekeeper.ts';
 import type { Constraint, Template } from './kinds.ts';
 import { TEMPLATE_NAME } from './template.ts';
@@ -46,5 +47,5 @@ const errorOf = (subject: string, pods: readonly GatekeeperPodStatus[]): Gatekee
   if (error === undefined) return undefined;
   const { code, message, location } = error;
   const text = [code, message, location && `at ${location}`].filter(Boolean).join(' ');
-  return { message: `${subject}: ${text}`.slice(0, 2_000), isError: true };
+  return { message: truncate(`${subject}: ${text}`, 2_000), isError: true };
 };

@@ -11,6 +11,7 @@ import {
   type ProbeAnswer,
   type ProbeClient,
   type ProbeVerdict,
+  shownOf,
   toAnswer,
 } from '../probe.ts';
 
@@ -41,7 +42,7 @@ export const judgeMustNotBindOutside = (answer: ProbeAnswer, governance: Namespa
   }
   return BY_NODE.test(answer.message)
     ? judgeRefusalText(answer.message, governance)
-    : { kind: 'unproven', message: `the bind gate does not judge the node: ${answer.message.slice(0, 500)}` };
+    : { kind: 'unproven', message: `the bind gate does not judge the node: ${shownOf(answer.message)}` };
 };
 
 /** Violations of a node as the bind gate words them. */

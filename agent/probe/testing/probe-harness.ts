@@ -147,7 +147,7 @@ export class ProbeHarness {
       const key = `${namespace} ${regions} ${floorVersion}`;
       const deny = { regions, policies: ['default/p'], revisions: ['-'] };
       const governance = { namespace, actions: { deny }, policies: ['default/p'], injection: false };
-      const known = this.#targets.get(key) ?? ({ governance, fingerprint: key, uid: 'u', by: 'labels', floorVersion } as const);
+      const known = this.#targets.get(key) ?? { governance, fingerprint: key, uid: 'u', floorVersion };
       this.#targets.set(key, known);
       return [namespace, known];
     });

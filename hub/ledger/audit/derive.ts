@@ -1,5 +1,6 @@
 import type { AuditActor, NewAuditEntry, SourceView } from '@fso/shared/api';
 import { byText, canonicalJson } from '@fso/shared/encoding';
+import { truncate } from '@fso/shared/runtime';
 import { type Change, isRepeated } from '../changes.ts';
 import type { ClusterRecord } from '../types.ts';
 
@@ -24,7 +25,7 @@ const ofSource = (before: SourceView | null, { revision, rejected }: SourceView)
       from: null,
       action: 'revision.accept',
       subject: revision.revision,
-      detail: { subject: revision.subject.slice(0, 1024), committed: revision.time },
+      detail: { subject: truncate(revision.subject, 1024), committed: revision.time },
     });
   if (rejected !== null && rejected.commit.revision !== before?.rejected?.commit.revision)
     entries.push({
@@ -33,7 +34,7 @@ const ofSource = (before: SourceView | null, { revision, rejected }: SourceView)
       action: 'revision.reject',
       subject: rejected.commit.revision,
       detail: {
-        subject: rejected.commit.subject.slice(0, 1024),
+        subject: truncate(rejected.commit.subject, 1024),
         problems: rejected.problems.length,
         first: rejected.problems[0]?.reason.slice(0, 1024) ?? null,
       },
@@ -66,7 +67,7 @@ export const auditOf = (change: Change, before: LedgerBefore): readonly NewAudit
       return [ofAgent(change.cluster, CONNECTION, change.cluster, { first: true })];
     case 'nack': {
       if (!change.told || isRepeated(before.cluster(change.cluster).nack, change.nack)) return [];
-      const reasons = change.nack.reasons.slice(0, MAX_REASONS).map(({ message }) => message.slice(0, 1024));
+      const reasons = change.nack.reasons.slice(0, MAX_REASONS).map(({ message }) => truncate(message, 1024));
       return [ofAgent(change.cluster, REFUSAL, change.nack.revision, { cluster: change.cluster, reasons })];
     }
     default:

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { KubeObject } from '../../api/index.ts';
-import { type Clock, type Logger, systemClock } from '../../runtime/index.ts';
+import { type Clock, type Logger, systemClock, truncate } from '../../runtime/index.ts';
 import type { KubeClient } from '../client/client.ts';
 import { isNotFound } from '../errors.ts';
 import { type CoreEvent, EVENT_KIND } from '../kinds.ts';
@@ -108,7 +108,7 @@ export class EventRecorder {
       involvedObject: Object.fromEntries(Object.entries(reference).filter(([, value]) => value !== undefined)),
       type: fact.type,
       reason: fact.reason,
-      message: fact.message.slice(0, MAX_MESSAGE),
+      message: truncate(fact.message, MAX_MESSAGE),
       count: 1,
       firstTimestamp: now,
       lastTimestamp: now,
