@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 import { flushCompileCache } from 'node:module';
-import { PerformanceObserver } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { setFlagsFromString } from 'node:v8';
 import { CANARY_NAMESPACE } from '@fso/shared/api';
 import { createKubeClient } from '@fso/shared/kube';
 import { ConfigError, createLogger, formatSettings, openLogOutput, shutdownSignal } from '@fso/shared/runtime';
@@ -71,25 +70,10 @@ const run = async (): Promise<number> => {
   return 0;
 };
 
-/** Committed size of V8's heap, in bytes, from which memory matters more than CPU time. */
-const LARGE_HEAP = 96 * 2 ** 20;
-
-/**
- * Makes V8 collect young objects on one thread, which takes less CPU time in all. Once the heap is
- * large, V8 grows it slowly and compacts it sooner (docs/performance.md).
- */
-const configureCollections = (): void => {
-  setFlagsFromString('--no-parallel-scavenge');
-  const collections = new PerformanceObserver(() => {
-    if (getHeapStatistics().total_heap_size < LARGE_HEAP) return;
-    setFlagsFromString('--memory-saver-mode');
-    collections.disconnect();
-  });
-  collections.observe({ entryTypes: ['gc'] });
-};
-
 const runAgent = async (config: AgentConfig): Promise<void> => {
-  configureCollections();
+  // Makes V8 grow the heap slowly and compact it sooner. An agent is small and mostly idle, so
+  // memory matters more than CPU time of collections (docs/performance.md).
+  setFlagsFromString('--memory-saver-mode');
   const destination = openLogOutput();
   const options = { name: 'fso-agent', level: config.logLevel, destination, mixin: config.telemetry && traceFields };
   const logger = createLogger(options).child({ cluster: config.cluster });

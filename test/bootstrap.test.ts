@@ -88,9 +88,9 @@ describe('bootstrap', () => {
     }
   });
 
-  it('brings a Node.js that has the options of V8 that agents set', async () => {
+  it('brings a Node.js that has the option of V8 by which agents save memory', async () => {
     const { stdout } = await promisify(execFile)(process.execPath, ['--v8-options'], { maxBuffer: 2 ** 24 });
-    for (const option of ['--memory-saver-mode', '--parallel-scavenge']) expect(stdout).toContain(option);
+    expect(stdout).toContain('--memory-saver-mode');
   });
 
   it('keeps what was compiled, so that the next start strips no types', async () => {
