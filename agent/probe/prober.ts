@@ -117,7 +117,7 @@ export class Prober {
     if (targets === before) return;
     this.#targets = targets;
     for (const namespace of this.#states.retain(targets, governed)) this.#forget(namespace);
-    // A namespace is no target while its labels are written. The locks may keep its old regions.
+    // While the labels are written, it is no target, but the locks may still have its old regions.
     for (const namespace of this.#provenRegions.keys()) if (!governed.has(namespace)) this.#provenRegions.delete(namespace);
     for (const [namespace, target] of targets) {
       if (this.#states.get(namespace)?.fingerprint !== target.fingerprint) this.#expect(namespace, target, before.get(namespace));

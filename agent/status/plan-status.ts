@@ -64,7 +64,7 @@ const regionsColumn = (regions: readonly string[]): string => {
   return regions.length > COLUMN_REGIONS ? `${shown} +${regions.length - COLUMN_REGIONS}` : shown;
 };
 
-/** Longest message of a condition, as in the schema of the status. */
+/** Longest message of a status and its conditions, as in their schema. */
 const MAX_CONDITION_MESSAGE = 32_768;
 
 const isSettled = (lock: LockFacts): boolean => lock.state !== 'Pending';

@@ -1,6 +1,6 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { GuardProbe } from '../../enforce/index.ts';
-import { DRY_RUN, type ProbeAnswer, type ProbeClient, type ProbeVerdict, refuserOf, toAnswer } from '../probe.ts';
+import { DRY_RUN, type ProbeAnswer, type ProbeClient, type ProbeVerdict, refuserOf, shownOf, toAnswer } from '../probe.ts';
 import { ProbeRetries, type RetryResult } from '../probe-retries.ts';
 import { ProbeSchedule } from '../probe-schedule.ts';
 import type { ProofState } from '../probe-states.ts';
@@ -8,7 +8,6 @@ import type { ProberDeps } from '../prober.ts';
 import { ProofTimes } from '../proof-times.ts';
 
 const TIMEOUT_MS = 10_000;
-const MAX_TEXT = 500;
 
 const askGuard = async (client: ProbeClient, probe: GuardProbe, signal: AbortSignal): Promise<ProbeAnswer> => {
   const { path, contentType, body } = probe;
@@ -24,7 +23,7 @@ const askGuard = async (client: ProbeClient, probe: GuardProbe, signal: AbortSig
 /** Judges the write that this guard must refuse. Only a refusal that names the guard counts. */
 const judgeGuard = (answer: ProbeAnswer, guard: string): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'the API server admitted the dry run that proves it' };
-  const text = answer.message.slice(0, MAX_TEXT);
+  const text = shownOf(answer.message);
   if (answer.kind === 'unreachable') return { kind: 'inconclusive', message: `no answer: ${text}` };
   if (refuserOf(answer.message).policy === guard) return { kind: 'proven' };
   return { kind: 'inconclusive', foreign: true, message: `the API server refuses the dry run that proves it for another reason: ${text}` };

@@ -36,7 +36,7 @@ const ofSource = (before: SourceView | null, { revision, rejected }: SourceView)
       detail: {
         subject: truncate(rejected.commit.subject, 1024),
         problems: rejected.problems.length,
-        first: rejected.problems[0]?.reason.slice(0, 1024) ?? null,
+        first: rejected.problems[0] === undefined ? null : truncate(rejected.problems[0].reason, 1024),
       },
     });
   return entries;
