@@ -3,7 +3,7 @@ import { type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { createInformers, createKubeClient, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
 import { type Clock, createBackoff, type Logger, listen, messageOf, PauseDetector, systemClock } from '@fso/shared/runtime';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { adoptGuard, bootstrapCluster, readDefinitions, whoAmI } from './bootstrap.ts';
+import { adoptGuard, bootstrapCluster, readDefinitions, trustOf, whoAmI } from './bootstrap.ts';
 import { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
 import { injectionKinds } from './enforce/index.ts';
@@ -274,8 +274,9 @@ const prepareCluster = async ({ config, runtime, status }: AgentParts, signal: A
       const version = await client.version(signal);
       await assertInstallable(client, signal);
       const capabilities = capabilitiesOf(version, config.bindGate);
-      const { trustedBinders: binders, trustedNodeLabelers: nodeLabelers, gatekeeperNamespace } = config;
-      const trust = { agent: capabilities.floor ? await whoAmI(client, signal) : '', binders, nodeLabelers, gatekeeperNamespace };
+      const trust = trustOf(config, capabilities.floor ? await whoAmI(client, signal) : '');
+      if (trust.binders.length < config.trustedBinders.length)
+        logger.warn({ user: trust.agent }, 'FSO_TRUSTED_BINDERS names the agent itself, which never is a trusted binder');
       if (capabilities.floor) await adoptGuard(client, trust, signal);
       await bootstrapCluster(client, clock, signal);
       return { capabilities, trust, definitions: await readDefinitions() };

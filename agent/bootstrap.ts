@@ -16,6 +16,7 @@ import {
 import type { Clock } from '@fso/shared/runtime';
 import { parse } from 'yaml';
 import { runAction } from './apply/index.ts';
+import type { AgentConfig } from './config.ts';
 import { planAdoption, planApiServices, type Trust } from './enforce/index.ts';
 
 const KINDS: readonly KindDescriptor[] = [SOVEREIGN_POLICY_KIND, FLOOR_PARAMETERS_KIND];
@@ -125,3 +126,14 @@ const isServed = async (client: KubeClient, { apiVersion, plural }: KindDescript
     throw error;
   }
 };
+
+/**
+ * Returns whom the locks and guards trust. The agent is never a trusted binder, as it proves the
+ * bind gate by the refusal of its own bindings.
+ */
+export const trustOf = ({ trustedBinders, trustedNodeLabelers, gatekeeperNamespace }: AgentConfig, agent: string): Trust => ({
+  agent,
+  binders: trustedBinders.filter((name) => name !== agent),
+  nodeLabelers: trustedNodeLabelers,
+  gatekeeperNamespace,
+});

@@ -116,7 +116,8 @@ const AgentEnvironment = z
       fallback: 'host name and process id',
     }),
     FSO_TRUSTED_BINDERS: Names.prefault(DEFAULT_BINDERS.join(',')).meta({
-      description: 'User names (no groups), separated by commas, that may bind pods to nodes in governed namespaces.',
+      description:
+        'User names (no groups), separated by commas, that may bind pods to nodes in governed namespaces. The agent itself never may.',
     }),
     FSO_TRUSTED_NODE_LABELERS: Names.prefault(DEFAULT_NODE_LABELERS.join(',')).meta({
       description:

@@ -1,6 +1,5 @@
 export type { AdmissionObject } from './admission-policies.ts';
 export type { BindGateMode } from './floor/binding-cel.ts';
-export { NODE_PROBE } from './floor/binding-cel.ts';
 export { desiredFloor, inOrder, isFloorName, planFloor } from './floor/floor.ts';
 export {
   type FloorParametersPlan,

@@ -9,7 +9,6 @@ import {
   NAMESPACE_KIND,
   NODE_KIND,
 } from '@fso/shared/kube';
-import { weakMemo } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import type { ServerDefaults } from '../enforce/index.ts';
 import {
@@ -63,10 +62,8 @@ export interface AdmissionPlan {
   readonly isWhole: boolean;
 }
 
-const bindersOf = weakMemo(({ binders, agent }: ClusterSettings['trust']) => ({ users: binders, agent }));
-
 const floorOptions = ({ capabilities, trust }: ClusterSettings, injection: boolean) =>
-  ({ bindGate: capabilities.bindGate, binders: bindersOf(trust), injection }) as const;
+  ({ bindGate: capabilities.bindGate, binders: trust.binders, injection }) as const;
 
 const readAdmission = (view: ClusterView, { defaults }: PlanSettings) => {
   view.assertRead(ADMISSION_POLICY_KIND, ADMISSION_POLICY_BINDING_KIND);

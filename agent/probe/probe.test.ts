@@ -2,7 +2,7 @@ import { KubeApiError, type KubeClient } from '@fso/shared/kube';
 import { BINDING_VIOLATIONS } from '@fso/shared/residency';
 import { describe, expect, it } from 'vitest';
 import type { NamespaceGovernance } from '../enforce/index.ts';
-import { askForBinding, judgeMustNotBind, judgeMustNotBindOutside } from './bind-gate/bind-gate-probe.ts';
+import { askForBinding, judgeMustNotBind } from './bind-gate/bind-gate-probe.ts';
 import { askForPod, judgeCanary, judgeMustAdmit, judgeMustDeny, judgeMustWarn, type ProbeAnswer } from './probe.ts';
 
 const floor = { isFloorPolicy: (name: string) => name.startsWith('fso-floor-') };
@@ -93,30 +93,24 @@ describe('judgeCanary', () => {
 });
 
 describe('judgeMustNotBind', () => {
-  it('distinguishes a refusal of the gate from a missing pod', () => {
-    expect(judgeMustNotBind(byFloor(TEXT), governance, floor).kind).toBe('proven');
-    expect(judgeMustNotBind(refused('pods "fso-probe" not found', 404), governance, floor).kind).toBe('unproven');
-  });
-
-  it('distinguishes the regions in force from earlier ones', () => {
-    expect(judgeMustNotBind(byFloor(TEXT.replace(', eu-west-1', '')), governance, floor).kind).toBe('unproven');
-  });
-});
-
-describe('judgeMustNotBindOutside', () => {
   const byGate = (violation: string, text = TEXT) => byFloor(text.replace(/(in namespace [^:]+: ).*/s, `$1${violation}`));
-  const kindOf = (answer: ProbeAnswer) => judgeMustNotBindOutside(answer, governance, floor).kind;
+  const kindOf = (answer: ProbeAnswer) => judgeMustNotBind(answer, governance, floor).kind;
+  const byBinder = BINDING_VIOLATIONS.binder('the-agent');
+  const byNode = BINDING_VIOLATIONS.region('us-1', 'us-east-1');
 
-  it('takes a refusal for the node, with the regions in force, and none for the binder', () => {
-    expect(kindOf(byGate(BINDING_VIOLATIONS.region('us-1', 'us-east-1')))).toBe('proven');
-    expect(kindOf(byGate(BINDING_VIOLATIONS.unknown('fso-probe')))).toBe('proven');
-    expect(kindOf(byGate(BINDING_VIOLATIONS.binder('the-agent')))).toBe('unproven');
-    expect(kindOf(byGate(BINDING_VIOLATIONS.region('us-1', 'us-east-1'), TEXT.replace(', eu-west-1', '')))).toBe('unproven');
+  it('takes a refusal for the binder and the node, with the regions in force', () => {
+    expect(kindOf(byGate(`${byBinder}, ${byNode}`))).toBe('proven');
+    expect(kindOf(byGate(`${BINDING_VIOLATIONS.binder('a "b" c')}, ${byNode}`))).toBe('proven');
+    expect(kindOf(byGate(`${byBinder}, ${BINDING_VIOLATIONS.unknown('fso-probe')}`))).toBe('proven');
+    expect(kindOf(byGate(byBinder))).toBe('unproven');
+    expect(kindOf(byGate(byNode))).toBe('unproven');
+    expect(kindOf(byGate(`${byBinder}, ${byNode}`, TEXT.replace(', eu-west-1', '')))).toBe('unproven');
   });
 
-  it('takes a missing pod for a gate that let the binding pass, and another rule for no answer', () => {
-    expect(kindOf(refused('pods "fso-probe-node" not found', 404))).toBe('unproven');
+  it('takes a missing pod, and a refusal by lock 2, for a gate that let the binding pass, and another rule for no answer', () => {
+    expect(kindOf(refused('pods "fso-probe" not found', 404))).toBe('unproven');
     expect(kindOf({ kind: 'admitted', warnings: [] })).toBe('unproven');
+    expect(kindOf(refused('admission webhook "validation.gatekeeper.sh" denied the request: no'))).toBe('unproven');
     expect(kindOf(refused('admission webhook "their.example.com" denied the request: no'))).toBe('inconclusive');
   });
 });
@@ -131,7 +125,7 @@ describe('an answer with an error', () => {
   const { signal } = new AbortController();
   const kindsOf = async (status: number, message: string) => {
     const pod = await askForPod(client(status, message), { namespace: 'finance', region: 'eu-west-1' }, signal);
-    return [pod.kind, (await askForBinding(client(status, message), 'finance', signal)).kind];
+    return [pod.kind, (await askForBinding(client(status, message), { namespace: 'finance' }, signal)).kind];
   };
 
   it.each([

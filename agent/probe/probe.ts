@@ -97,7 +97,7 @@ export const isOurs = (message: string, floor: FloorNames): boolean => floor.isF
  * Whether Gatekeeper or a plugin after ValidatingAdmissionPolicy refused. Any other webhook may be
  * a mutating one, which runs before.
  */
-const isAfterFloor = (message: string): boolean => {
+export const isAfterFloor = (message: string): boolean => {
   const { policy, webhook } = refuserOf(message);
   return webhook === GATEKEEPER_WEBHOOK || (policy === undefined && webhook === undefined && LATER_REFUSAL.test(message));
 };

@@ -92,7 +92,7 @@ describe('Prober', () => {
 
   it('requires the text in force also of the bind gate', async () => {
     harness = new ProbeHarness();
-    harness.regions = 'us';
+    harness.bindRegions = 'us';
     harness.expectLockOne(NAMES);
     await harness.clock.advance(20_000);
     expect(states()).toEqual(allOf('failed'));
@@ -108,7 +108,7 @@ describe('Prober', () => {
     harness.regions = 'eu';
     await harness.clock.advance(1_000);
     expect(harness.prober.state('a')?.state).toBe('proven');
-    expect(new Set(harness.requests.map(({ what }) => what))).toEqual(new Set(['deny', 'admit', 'bind', 'node']));
+    expect(new Set(harness.requests.map(({ what }) => what))).toEqual(new Set(['deny', 'admit', 'bind']));
   });
 
   it('proves a new list of regions by one that is new in it, also if the labels were written meanwhile', async () => {

@@ -53,7 +53,7 @@ const OUTAGE =
   'lock 1 admits requests that it must refuse, in every namespace that was probed: check the ValidatingAdmissionPolicies fso-floor-*, their bindings, and whether the API server was started with ValidatingAdmissionPolicy disabled';
 
 /** Kinds of proof that show whether lock 1 is closed. */
-const CLOSED: readonly ProofKind[] = ['mustDeny', 'mustNotBind', 'mustNotBindOutside'];
+const CLOSED: readonly ProofKind[] = ['mustDeny', 'mustNotBind'];
 
 /**
  * Proves lock 1 (step ⑦): shows by dry-run requests that it enforces the governance of each

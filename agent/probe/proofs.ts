@@ -1,5 +1,5 @@
 import type { NamespaceGovernance } from '../enforce/index.ts';
-import { askForBinding, askForBindingOutside, judgeMustNotBind, judgeMustNotBindOutside } from './bind-gate/bind-gate-probe.ts';
+import { askForBinding, judgeMustNotBind } from './bind-gate/bind-gate-probe.ts';
 import {
   askForPod,
   type FloorNames,
@@ -13,7 +13,7 @@ import {
 import type { Semaphore } from './semaphore.ts';
 
 /** Dry run, named after what lock 1 must do with it. */
-export type ProofKind = 'mustDeny' | 'mustAdmit' | 'mustNotBind' | 'mustNotBindOutside' | 'mustWarn';
+export type ProofKind = 'mustDeny' | 'mustAdmit' | 'mustNotBind' | 'mustWarn';
 
 /**
  * Kinds of proof of lock 1 in a namespace. Action dryrun appears in no response, so only the
@@ -24,7 +24,7 @@ export const proofsOf = ({ actions }: NamespaceGovernance, bindGate: boolean): r
   const kinds: ProofKind[] = [];
   if (deny !== undefined) kinds.push('mustDeny');
   if (deny !== undefined && deny.regions.length > 0) kinds.push('mustAdmit');
-  if (deny !== undefined && bindGate) kinds.push('mustNotBind', 'mustNotBindOutside');
+  if (deny !== undefined && bindGate) kinds.push('mustNotBind');
   if (warn !== undefined && warnedRegion({ actions }) !== undefined) kinds.push('mustWarn');
   return kinds;
 };
@@ -72,11 +72,9 @@ export class Proofs {
       case 'mustDeny':
         return direct.run(async () => judgeMustDeny(await pod(NO_REGION), governance, floor));
       case 'mustNotBind':
-        return direct.run(async () => judgeMustNotBind(await askForBinding(client, namespace, signal), governance, floor));
-      case 'mustNotBindOutside':
         return direct.run(async () => {
           const node = nodeOutside(governance.actions.deny?.regions ?? []);
-          return judgeMustNotBindOutside(await askForBindingOutside(client, { namespace, node }, signal), governance, floor);
+          return judgeMustNotBind(await askForBinding(client, { namespace, node }, signal), governance, floor);
         });
       case 'mustAdmit':
         return webhooks.run(async () => judgeMustAdmit(await pod(newRegion(governance, before)), floor));

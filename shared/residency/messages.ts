@@ -11,7 +11,10 @@ export const MAX_REQUIREMENTS = 1000;
 /** Most region requirements and their values, added up, in all terms that the locks judge. */
 export const MAX_REGION_VALUES = 500;
 
-/** Violations of a Binding, with the same texts in CEL and Rego. Checked in this order. */
+/**
+ * Violations of a Binding, with the same texts in CEL and Rego. Checked in this order. CEL joins
+ * those of the binder and the node; Rego names the first.
+ */
 export const BINDING_VIOLATIONS = {
   legacy: 'the legacy bindings route bypasses the bind gate',
   noNode: 'the binding does not name a node',

@@ -38,9 +38,6 @@ export interface Attempt {
   readonly labels?: Record<string, string>;
   readonly legacy?: boolean;
   readonly namespace?: string;
-  readonly pod?: string;
-  /** Whether it is not a dry run. */
-  readonly isReal?: boolean;
 }
 
 /**
@@ -102,7 +99,8 @@ export class FloorHarness extends AgentHarness {
   /** Starts the agent. */
   async resume(changes: Partial<AgentConfig> = {}): Promise<void> {
     const agent = await this.startAgent('floor', {
-      trustedBinders: ['system:kube-scheduler', 'trusted'],
+      // The last is the agent itself, which must not count.
+      trustedBinders: ['system:kube-scheduler', 'trusted', 'fso-admin'],
       trustedNodeLabelers: ['group:system:masters'],
       ...changes,
     });
@@ -144,13 +142,12 @@ export class FloorHarness extends AgentHarness {
     await this.client.mergePatch(kind, { name }, { metadata: { labels } }, this.signal);
   }
 
-  /** Tries a Binding, by default in a dry run. @returns the refusal; '' if it is admitted */
-  async tryBind({ as, node = `${EU}-a`, kind = 'Node', labels = {}, ...more }: Attempt): Promise<string> {
-    const { legacy, namespace = 'finance', pod = 'waiting', isReal = false } = more;
-    const path = `/api/v1/namespaces/${namespace}/${legacy === true ? 'bindings' : `pods/${pod}/binding`}`;
-    const metadata = { name: pod, namespace, labels };
+  /** Tries a Binding in a dry run. @returns the refusal; '' if it is admitted */
+  async tryBind({ as, node = `${EU}-a`, kind = 'Node', labels = {}, legacy, namespace = 'finance' }: Attempt): Promise<string> {
+    const path = `/api/v1/namespaces/${namespace}/${legacy === true ? 'bindings' : 'pods/waiting/binding'}`;
+    const metadata = { name: 'waiting', namespace, labels };
     const body = { apiVersion: 'v1', kind: 'Binding', metadata, target: { apiVersion: 'v1', kind, name: node } };
-    return refusalOf(as.raw({ method: 'POST', path, body, ...(!isReal && { query: { dryRun: 'All' } }) }, this.signal));
+    return refusalOf(as.raw({ method: 'POST', path, body, query: { dryRun: 'All' } }, this.signal));
   }
 
   /**

@@ -11,7 +11,6 @@ import {
 } from '@fso/shared/kube';
 import { BINDING_VIOLATIONS } from '@fso/shared/residency';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { NODE_PROBE } from '../../agent/enforce/index.ts';
 import { type Attempt, bindingSentence, EU, FloorHarness, MODES, US } from '../harness/floor-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -53,10 +52,11 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     ['to no kind', () => ({ as: world.trusted, kind: '' }), BINDING_VIOLATIONS.noNode],
     ['by another user', () => ({ as: world.stranger }), BINDING_VIOLATIONS.binder('stranger')],
     [
-      'by another user, with a forged region',
+      'by another user to a node outside, with a forged region',
       () => ({ as: world.stranger, node: `${US}-a`, labels: { [REGION_LABEL]: EU } }),
-      BINDING_VIOLATIONS.binder('stranger'),
+      `${BINDING_VIOLATIONS.binder('stranger')}, ${BINDING_VIOLATIONS.region(`${US}-a`, US)}`,
     ],
+    ['by the agent, though it is configured as a binder', () => ({ as: world.client }), BINDING_VIOLATIONS.binder('fso-admin')],
     ['to a node without a region', () => ({ as: world.trusted, node: 'nowhere' }), BINDING_VIOLATIONS.unknown('nowhere')],
     [
       'to a node without a region, with a forged region',
@@ -73,15 +73,6 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     const answer = await world.tryBind(attempt());
     expect(answer).toContain("'fso-floor-bindings-deny'");
     expect(answer).toContain(bindingSentence(violation));
-  });
-
-  it('judges the node of a dry run by which the agent proves that, and trusts the agent in nothing else', async () => {
-    const proof = { as: world.client, pod: NODE_PROBE };
-    expect(await world.tryBind({ ...proof, node: `${US}-a` })).toContain(bindingSentence(BINDING_VIOLATIONS.region(`${US}-a`, US)));
-    expect(await world.tryBind(proof)).toContain('not found');
-    const byAgent = bindingSentence(BINDING_VIOLATIONS.binder('fso-admin'));
-    expect(await world.tryBind({ ...proof, isReal: true })).toContain(byAgent);
-    expect(await world.tryBind({ as: world.client })).toContain(byAgent);
   });
 
   it('holds a pod from before the policy until the scheduler finds a node inside', async () => {

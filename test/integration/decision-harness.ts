@@ -98,7 +98,7 @@ class DecisionHarness {
     await this.createGatedPods();
     await bootstrapCluster(this.client, systemClock, signal);
     this.binders = ['system:kube-scheduler', await whoAmI(this.client, signal)];
-    await this.runAll(planFloor([], [], { binders: { users: this.binders, agent: '' } }));
+    await this.runAll(planFloor([], [], { binders: this.binders }));
     await this.govern([POLICY_ONE, POLICY_WARN]);
     await this.installGatekeeperLock([POLICY_TWO]);
     await eventually(async () => !(await this.create(podOf(LOCK_ONE, {}))).admitted);

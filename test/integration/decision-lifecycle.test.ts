@@ -131,9 +131,7 @@ describe('plans in a real cluster', () => {
     planFloor(
       await bench.client.list(ADMISSION_POLICY_KIND, {}, signal),
       await bench.client.list(ADMISSION_POLICY_BINDING_KIND, {}, signal),
-      {
-        binders: { users: bench.binders, agent: '' },
-      },
+      { binders: bench.binders },
     );
 
   it('have nothing left to do after their writes', async () => {

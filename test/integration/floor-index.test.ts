@@ -45,6 +45,9 @@ describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
         bindingSentence(BINDING_VIOLATIONS.region(`${US}-a`, US)),
       );
       expect(await world.tryBind({ as: world.stranger })).toContain(bindingSentence(BINDING_VIOLATIONS.binder('stranger')));
+      expect(await world.tryBind({ as: world.stranger, node: `${US}-a` })).toContain(
+        bindingSentence(`${BINDING_VIOLATIONS.binder('stranger')}, ${BINDING_VIOLATIONS.region(`${US}-a`, US)}`),
+      );
       expect(await world.tryBind({ as: world.trusted })).not.toContain('fso-floor');
     });
 

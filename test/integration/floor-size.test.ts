@@ -71,7 +71,7 @@ describe.each(MODES)('10,000 nodes and 5,000 namespaces under one group, bind ga
     const parameters = planFloorParameters({ governance, nodes, exceptions: NO_EXCEPTIONS, observed: [], bindGate: mode });
     expect(parameters.overflow).toEqual({ nodes: 0, namespaces: 0, patterns: 0 });
     await runAll(parameters.actions);
-    const binders = { users: [await whoAmI(world.client, signal)], agent: '' };
+    const binders = [await whoAmI(world.client, signal)];
     await runAll(planFloor([], [], { bindGate: mode, binders }));
     return async () => {
       await world.close();

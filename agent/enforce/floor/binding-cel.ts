@@ -21,28 +21,13 @@ const textWith = (text: (...marks: string[]) => string, ...values: readonly stri
   return parts.map((part, index) => (index % 2 === 0 ? celString(part) : (values[Number(part)] ?? "''"))).join(' + ');
 };
 
-/** Pod name in the Binding by which the agent proves that the gate judges nodes. */
-export const NODE_PROBE = 'fso-probe-node';
-
-/** Users who may bind pods. */
-export interface Binders {
-  readonly users: readonly string[];
-  /**
-   * User name of the agent. Its dry runs for {@link NODE_PROBE} count as a trusted binder's, so
-   * that they show what the gate decides about the node. A dry run binds nothing.
-   */
-  readonly agent: string;
-}
-
-const isTrusted = ({ users, agent }: Binders): string =>
-  `request.userInfo.username in ${celList(users)} || request.userInfo.username == ${celString(agent)} &&
-      request.?dryRun.orValue(false) && object.metadata.?name.orValue('') == ${celString(NODE_PROBE)}`;
-
 /**
  * Variables of the bind gate. They read `regions`, and `params.spec.nodes` if the object has it;
  * the last one is `violation`.
+ *
+ * @param binders user names that may bind pods
  */
-export const bindingVariables = (mode: BindGateMode, binders: Binders): readonly CelVariable[] => [
+export const bindingVariables = (mode: BindGateMode, binders: readonly string[]): readonly CelVariable[] => [
   { name: 'node', expression: "object.target.?name.orValue('')" },
   {
     name: 'known',
@@ -55,12 +40,20 @@ export const bindingVariables = (mode: BindGateMode, binders: Binders): readonly
     expression: `variables.placed in ${listIn('disputedRegions')} || ${celString(EVERY_REGION)} in ${listIn('disputedRegions')} ? '' : variables.placed`,
   },
   {
+    name: 'ofBinder',
+    expression: `request.userInfo.username in ${celList(binders)} ? '' : ${textWith(VIOLATION_TEXTS.binder, 'request.userInfo.username')}`,
+  },
+  {
+    name: 'ofNode',
+    expression: `variables.region == '' ? ${textWith(VIOLATION_TEXTS.unknown, 'variables.node')} :
+      variables.region in variables.regions ? '' : ${textWith(VIOLATION_TEXTS.region, 'variables.node', 'variables.region')}`,
+  },
+  // Names both, so that a refusal of the agent's own dry run proves that the gate judges both.
+  {
     name: 'violation',
     expression: `request.resource.resource == 'bindings' ? ${celString(VIOLATION_TEXTS.legacy)} :
       object.target.?kind.orValue('') != 'Node' ? ${celString(VIOLATION_TEXTS.noNode)} :
-      !(${isTrusted(binders)}) ? ${textWith(VIOLATION_TEXTS.binder, 'request.userInfo.username')} :
-      variables.region == '' ? ${textWith(VIOLATION_TEXTS.unknown, 'variables.node')} :
-      variables.region in variables.regions ? '' : ${textWith(VIOLATION_TEXTS.region, 'variables.node', 'variables.region')}`,
+      [variables.ofBinder, variables.ofNode].filter(text, text != '').join(', ')`,
   },
 ];
 

@@ -17,7 +17,7 @@ import {
 import { weakMemo } from '@fso/shared/runtime';
 import { type MatchCondition, planAdmissionObjects } from '../admission-policies.ts';
 import type { Action } from '../types.ts';
-import { BINDING_FIX, type Binders, type BindGateMode, bindingVariables } from './binding-cel.ts';
+import { BINDING_FIX, type BindGateMode, bindingVariables } from './binding-cel.ts';
 import {
   type CelVariable,
   message,
@@ -34,8 +34,8 @@ import { indexConditions, indexed, indexMessage, indexVariables, podIndexConditi
 export interface FloorOptions {
   /** Source from which the bind gate gets the region of a node. Default `label`. */
   readonly bindGate?: BindGateMode;
-  /** Users who may bind pods in governed namespaces; has to be the same object while unchanged. */
-  readonly binders?: Binders;
+  /** Users who may bind pods in governed namespaces. The same array as long as it is unchanged. */
+  readonly binders?: readonly string[];
   /**
    * Whether the API server can inject placements: workloads whose pods get one cause no warning.
    * Default false.
@@ -133,7 +133,7 @@ const workloadConcern = (action: FloorAction, injection: boolean): Concern => ({
   fallback: 'the pods of this workload may run outside of the regions that the policies of its namespace allow',
 });
 
-const bindGateConcern = (mode: BindGateMode, binders: Binders): Concern => ({
+const bindGateConcern = (mode: BindGateMode, binders: readonly string[]): Concern => ({
   name: `${FLOOR_PREFIX}bindings-deny`,
   scope: byLabel('deny'),
   rules: [{ apiGroups: [''], resources: ['pods/binding', 'bindings'], operations: ['CREATE'] }],
@@ -167,14 +167,14 @@ const indexConcerns = (bindGate: Concern): readonly Concern[] => [
   }),
 ];
 
-const bindGates = (mode: BindGateMode): ((binders: Binders) => readonly Concern[]) =>
-  weakMemo((binders: Binders) => {
+const bindGates = (mode: BindGateMode): ((binders: readonly string[]) => readonly Concern[]) =>
+  weakMemo((binders: readonly string[]) => {
     const gate = bindGateConcern(mode, binders);
     return [gate, ...indexConcerns(gate)];
   });
 
 const BIND_GATES = { label: bindGates('label'), list: bindGates('list') } as const;
-const NO_BINDERS: Binders = { users: [], agent: '' };
+const NO_BINDERS: readonly string[] = [];
 
 const ADMISSION: readonly Concern[] = [podConcern('deny'), podConcern('warn'), podConcern('dryrun')];
 

@@ -1,6 +1,6 @@
 import { FakeClock } from '@fso/shared/fake-clock';
 import { KubeApiError, type KubeClient } from '@fso/shared/kube';
-import { guardProbes, NODE_PROBE } from '../../enforce/index.ts';
+import { guardProbes } from '../../enforce/index.ts';
 import { CanaryProber, type CanaryTarget } from '../canary-prober.ts';
 import { GuardProber } from '../guard/guard-prober.ts';
 import { runProbeSchedule } from '../probe-schedule.ts';
@@ -23,7 +23,7 @@ const refusedBy = (policy: string): KubeApiError =>
 interface ProbeRequest {
   /** Namespace of the request; of a dry run that proves a guard, the name of the guard. */
   readonly namespace: string;
-  readonly what: 'canary' | 'bind' | 'node' | 'deny' | 'admit' | 'guard' | 'template';
+  readonly what: 'canary' | 'bind' | 'deny' | 'admit' | 'guard' | 'template';
 }
 
 const TRUST = { agent: 'agent', binders: [], nodeLabelers: [], gatekeeperNamespace: 'gatekeeper-system' };
@@ -40,7 +40,6 @@ interface SentRequest {
 const guardOf = (body: object): string | undefined => [...guardProbes(TRUST)].find(([, probe]) => probe.body === body)?.[0];
 
 const whatOf = (path: string, body: { metadata: { labels?: object }; spec?: { nodeSelector: object } }): ProbeRequest['what'] => {
-  if (path.endsWith(`/${NODE_PROBE}/binding`)) return 'node';
   if (path.endsWith('/binding')) return 'bind';
   if (body.metadata.labels !== undefined) return 'canary';
   return JSON.stringify(body.spec?.nodeSelector).includes('fso-probe.invalid') ? 'deny' : 'admit';
@@ -70,6 +69,8 @@ export class ProbeHarness {
   guardAnswer: Error | undefined;
   /** Allowed regions in the messages of lock 1. */
   regions = 'eu';
+  /** The same in those of the bind gate; undefined: no others. */
+  bindRegions: string | undefined;
   /** Templates to ask for, and how many of them are new; undefined: there are none. */
   templates: { waiting: number } | undefined;
   /** Duration of a request that waits for Gatekeeper. */
@@ -117,11 +118,12 @@ export class ProbeHarness {
     this.requests.push({ namespace, what });
     const isIn = (names: Pick<ReadonlySet<string>, 'has'>): boolean => names.has('*') || names.has(namespace);
     if (isIn(this.foreign)) throw forbidden('admission webhook "their.example.com" denied the request: no');
+    const regions = (what === 'bind' ? this.bindRegions : undefined) ?? this.regions;
     if (this.#isShut(namespace, what))
       throw forbidden(
-        `${BY_FLOOR} policy default/p allows regions ${this.regions} in namespace ${namespace}: ${what === 'node' ? 'node "us" is in region "us"' : 'x'}`,
+        `${BY_FLOOR} policy default/p allows regions ${regions} in namespace ${namespace}: user "agent" is not trusted to bind pods, node "us" is in region "us"`,
       );
-    if (what === 'bind' || what === 'node') throw notFound();
+    if (what === 'bind') throw notFound();
     this.#noteAdmitted(what, body);
     if (this.gatekeeperMs > 0) await this.clock.sleep(this.gatekeeperMs, this.stop.signal);
     if (what === 'canary' && !isIn(this.open)) throw forbidden(REFUSED);
@@ -133,7 +135,7 @@ export class ProbeHarness {
   }
 
   #isShut(namespace: string, what: ProbeRequest['what']): boolean {
-    if (what !== 'deny' && what !== 'bind' && what !== 'node') return false;
+    if (what !== 'deny' && what !== 'bind') return false;
     return ![namespace, '*'].some((name) => this.openOne.get(name)?.includes(what) === true);
   }
 
