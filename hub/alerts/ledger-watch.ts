@@ -1,8 +1,9 @@
 import { sha256 } from '@fso/shared/encoding';
-import { type Backoff, createBackoff, createPauseMeter, type Runtime } from '@fso/shared/runtime';
+import { createPauseMeter, type Runtime } from '@fso/shared/runtime';
 import type { Journal, Lease, LedgerHealth } from '../ledger/index.ts';
 import { fire, identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
 import type { AlertsConfig } from './file/alerts-file.ts';
+import { NotificationRetries } from './notify/notification-retries.ts';
 import { type GroupPlacement, setUp } from './notify/setup.ts';
 import type { Notification } from './receivers/receiver.ts';
 import type { Silences } from './silences.ts';
@@ -17,7 +18,6 @@ export interface LedgerWatchDeps extends Runtime {
 }
 
 const NAME = 'LedgerUnavailable';
-const RETRY = { baseMs: 1_000, maxMs: 300_000, minMs: 500 };
 
 const alertOf = (since: string, details: string): StoredAlert => {
   const identified = { name: NAME, severity: 'critical', labels: {} } as const;
@@ -28,12 +28,6 @@ const alertOf = (since: string, details: string): StoredAlert => {
 interface Notified {
   readonly placing: GroupPlacement;
   readonly alert: StoredAlert;
-}
-
-/** Next attempt to notify a group, with its backoff. */
-interface Retry {
-  readonly backoff: Backoff;
-  atMs: number;
 }
 
 /** Key of a separate group, so that its end does not resolve other alerts of the same route. */
@@ -51,10 +45,11 @@ export class LedgerWatch {
   /** Milliseconds of the outage in which this process was paused. */
   #unseenMs = 0;
   readonly #notified = new Map<string, Notified>();
-  readonly #retries = new Map<string, Retry>();
+  readonly #retries: NotificationRetries;
 
   constructor(deps: LedgerWatchDeps) {
     this.#deps = deps;
+    this.#retries = new NotificationRetries(deps);
     this.#newPauseMs = createPauseMeter(deps.pausedMs);
   }
 
@@ -123,19 +118,16 @@ export class LedgerWatch {
 
   /** Sends the alert, unless a retry has to wait. @returns whether the receiver has taken it */
   async #send(placing: GroupPlacement, alert: StoredAlert, signal: AbortSignal): Promise<boolean> {
-    const { logger, clock, random } = this.#deps;
+    const { logger, clock } = this.#deps;
     const { receiver } = placing;
     const groupKey = ownKey(placing);
-    const retry = this.#retries.get(groupKey) ?? { backoff: createBackoff({ ...RETRY, random }), atMs: 0 };
-    if (clock.monotonicMs() < retry.atMs) return false;
+    if (clock.monotonicMs() < this.#retries.atMs(groupKey)) return false;
     const outcome = await receiver.send(this.#notificationOf(placing, groupKey, alert), signal);
     if (outcome.kind === 'delivered') {
-      this.#retries.delete(groupKey);
+      this.#retries.forget(groupKey);
       return true;
     }
-    const { afterMs = 0 } = outcome.kind === 'failed' ? outcome : {};
-    retry.atMs = clock.monotonicMs() + Math.max(afterMs, retry.backoff.next());
-    this.#retries.set(groupKey, retry);
+    this.#retries.postpone(groupKey, outcome.kind === 'failed' ? outcome.afterMs : undefined);
     logger.warn({ receiver: receiver.name, reason: outcome.reason }, 'notification was not delivered');
     return false;
   }

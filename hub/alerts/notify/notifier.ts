@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ALERT_SEVERITIES, type NewAuditEntry, type ReceiverKind } from '@fso/shared/api';
-import { type Backoff, createBackoff, mapConcurrently, type Runtime } from '@fso/shared/runtime';
+import { mapConcurrently, type Runtime } from '@fso/shared/runtime';
 import type { Journal, Lease } from '../../ledger/index.ts';
 import type { AlertStore } from '../alert-store.ts';
 import type { AlertsConfig } from '../file/alerts-file.ts';
@@ -8,6 +8,7 @@ import { type Notification, type NotifiedAlert, notifiedOf, type Outcome, type R
 import type { Silences } from '../silences.ts';
 import type { GroupStore } from './group-store.ts';
 import { type GroupMember, type GroupRecord, newGroup, planGroup, settleGroup } from './groups.ts';
+import { NotificationRetries } from './notification-retries.ts';
 import type { ReceiverStatuses } from './receiver-status.ts';
 import { ALERTMANAGER_TIMES, type AlertSetup, type GroupPlacement, setUp } from './setup.ts';
 
@@ -37,7 +38,6 @@ export interface NotifierDeps extends Runtime {
 const SENDS_PER_RECEIVER = 4;
 /** Most records that are written at the same time. */
 const WRITES = 64;
-const RETRY = { baseMs: 1_000, maxMs: 300_000, minMs: 500 };
 
 /** Notifications in flight by key of the group, which has one at a time. */
 export type NotificationsUnderWay = Map<string, { readonly receiver: string; readonly done: Promise<void> }>;
@@ -78,12 +78,8 @@ export class Notifier {
   readonly #deps: NotifierDeps;
   /** Sends under way, by key of the group. */
   readonly #sending: NotificationsUnderWay;
-  /**
-   * Retries by key of the group. These times, and those below, are monotonic, so that a changed
-   * clock delays nothing.
-   */
-  readonly #retries = new Map<string, { readonly backoff: Backoff; atMs: number }>();
-  /** Time until which a receiver asked to be sent nothing, by name. */
+  readonly #retries: NotificationRetries;
+  /** Monotonic time until which a receiver asked to be sent nothing, by name. */
   readonly #busyUntil = new Map<string, number>();
   /** Names of the receivers in the alerts file. */
   #receivers: readonly string[] = [];
@@ -91,6 +87,7 @@ export class Notifier {
   /** @param sending notifications in flight, shared with the resender */
   constructor(deps: NotifierDeps, sending: NotificationsUnderWay) {
     this.#deps = deps;
+    this.#retries = new NotificationRetries(deps);
     this.#sending = sending;
   }
 
@@ -161,7 +158,7 @@ export class Notifier {
     for (const record of waiting.toSorted((a, b) => (a.pending?.createdAt ?? 0) - (b.pending?.createdAt ?? 0))) {
       const receiver = receivers.get(record.receiver);
       if (receiver === undefined || this.#sending.has(record.key)) continue;
-      const atMs = Math.max(this.#retries.get(record.key)?.atMs ?? 0, this.#busyUntil.get(receiver.name) ?? 0);
+      const atMs = Math.max(this.#retries.atMs(record.key), this.#busyUntil.get(receiver.name) ?? 0);
       if (atMs > nowMs) nextMs = Math.min(nextMs, atMs);
       else if (this.#hasRoom(receiver)) this.#begin(record, receiver, setup, signal);
     }
@@ -180,7 +177,7 @@ export class Notifier {
     const done = this.#send(record, receiver, signal)
       .catch((err: unknown) => {
         this.#deps.logger.error({ err, receiver: receiver.name }, 'notification could not be recorded');
-        this.#retryLater(record.key, receiver, {});
+        this.#retryLater(record.key, receiver);
       })
       .finally(() => {
         this.#sending.delete(record.key);
@@ -198,10 +195,10 @@ export class Notifier {
     // Without a notification, all alerts that it was about are forgotten already.
     const outcome: Outcome = notification === undefined ? { kind: 'delivered', answer: '' } : await receiver.send(notification, signal);
     if (signal.aborted && outcome.kind !== 'delivered') return;
-    if (outcome.kind === 'failed') this.#retryLater(record.key, receiver, outcome);
+    if (outcome.kind === 'failed') this.#retryLater(record.key, receiver, outcome.afterMs);
     else {
       await this.#deps.groups.update(record.key, (now) => now && settleGroup(now, pending.key, this.#nowMs()));
-      this.#retries.delete(record.key);
+      this.#retries.forget(record.key);
     }
     if (notification !== undefined) await this.#note(receiver, pending.key, outcome);
   }
@@ -218,12 +215,9 @@ export class Notifier {
     await statuses.note(receiver.name, outcome, this.#receivers, this.#nowMs());
   }
 
-  #retryLater(key: string, receiver: Receiver, { afterMs = 0 }: { readonly afterMs?: number }): void {
-    const nowMs = this.#deps.clock.monotonicMs();
-    const retry = this.#retries.get(key) ?? { backoff: createBackoff({ ...RETRY, random: this.#deps.random }), atMs: 0 };
-    retry.atMs = nowMs + Math.max(afterMs, retry.backoff.next());
-    this.#retries.set(key, retry);
-    if (afterMs > 0) this.#busyUntil.set(receiver.name, nowMs + afterMs);
+  #retryLater(key: string, receiver: Receiver, afterMs = 0): void {
+    this.#retries.postpone(key, afterMs);
+    if (afterMs > 0) this.#busyUntil.set(receiver.name, this.#deps.clock.monotonicMs() + afterMs);
   }
 
   #notificationOf(record: GroupRecord, pending: NonNullable<GroupRecord['pending']>, receiver: Receiver): Notification | undefined {
