@@ -10,9 +10,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { mapConcurrently } from '@fso/shared/runtime';
-import { RUN_VARIABLE } from '../clusters/processes.ts';
+import { endProcesses, RUN_VARIABLE } from '../clusters/processes.ts';
 import keepAuditLogs from './harness/audit-logs.ts';
-import { endLeftProcesses } from './harness/left-processes.ts';
+import { endLeftProcesses, findByRun } from './harness/left-processes.ts';
 import { type Failure, REPORT_VARIABLE, type Report } from './harness/report.ts';
 
 const root = new URL('..', import.meta.url).pathname;
@@ -30,6 +30,17 @@ interface Count {
 }
 
 const SLOWEST = 10;
+
+/** Whether this run was told to end, and starts no further suite. */
+let isEnding = false;
+
+/** Ends the programs of the suites, which then fail. The run goes on to its end, and cleans up. */
+const endSuites = (signal: NodeJS.Signals): void => {
+  isEnding = true;
+  console.error(`${signal}: ending the programs of this run`);
+  void endProcesses(findByRun(RUN), 'SIGTERM');
+};
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, endSuites);
 
 const run = (program: string, args: string[], more: NodeJS.ProcessEnv = {}): Promise<number> =>
   new Promise((resolve) => {
@@ -158,6 +169,7 @@ const started = Date.now();
 const runSuites = (suites: Suites, lanes: number): Promise<Count[]> => {
   const chosen = Object.entries(suites).filter(([name]) => wanted.length === 0 || wanted.includes(nameOf(name)));
   return mapConcurrently(chosen, lanes, async ([name, suite]) => {
+    if (isEnding) return { passed: 0, failed: 1, skipped: 0, failures: [`${name}: not run`] };
     const at = Date.now();
     console.log(`\n── ${name}`);
     const count = await suite();

@@ -85,25 +85,17 @@ it('plans a branch: verdict, map, teams, and what has changed since its last pla
 });
 
 it('shows why a branch has no plan', async () => {
-  branches.set(
-    'broken',
-    new BranchError('bad-request', 'The policy files of the branch cannot be read.', [
-      { path: 'policies/x.yaml', reason: 'is a submodule' },
-    ]),
-  );
+  const unreadable = new BranchError('bad-request', 'The policy files of the branch cannot be read.', [
+    { path: 'policies/x.yaml', reason: 'is a submodule' },
+  ]);
+  branches.set('broken', unreadable);
   const gone = { revision: `${TIPS[0]}`, files: [] };
-  branches.set('gone', gone);
+  branches.set('gone', { ...gone, refusal: new BranchError('not-found', 'The policy repository has no such branch.') });
   const page = await dashboard.open('/plan', { allow: [/status of 4\d\d .*\/api\/v1\/plans/] });
   await expect(page.getByText('1 more branch is not listed.')).toBeVisible();
-  branches.delete('gone');
   await page.getByRole('button', { name: 'Plan branch gone' }).click();
   await expect(page.getByRole('heading', { name: /The policy repository has no such branch\./ })).toBeVisible();
-  branches.set(
-    'gone',
-    new BranchError('bad-request', 'The policy files of the branch cannot be read.', [
-      { path: 'policies/x.yaml', reason: 'is a submodule' },
-    ]),
-  );
+  branches.set('gone', { ...gone, refusal: unreadable });
   await page.getByRole('button', { name: 'Plan branch gone' }).click();
   await expect(page.getByText('is a submodule')).toBeVisible();
   await expectAccessible(page);

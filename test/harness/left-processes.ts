@@ -20,6 +20,9 @@ export const processesOf = (folder: string): string[] =>
     .map(commandLine)
     .filter((text) => text.includes(folder));
 
+/** Finds the processes of a test run by the value of {@link RUN_VARIABLE} in their environment. */
+export const findByRun = (run: string): ProcessRecord[] => findByEnvironment(`${RUN_VARIABLE}=${run}`);
+
 /**
  * Time for programs to end after their tests: ten times the seconds that they have to write their
  * data.
@@ -34,10 +37,9 @@ const POLL_MS = 100;
  * @returns command lines of the killed processes
  */
 export const endLeftProcesses = async (run: string, patienceMs = PATIENCE_MS): Promise<string[]> => {
-  const left = (): ProcessRecord[] => findByEnvironment(`${RUN_VARIABLE}=${run}`);
   const deadline = performance.now() + patienceMs;
-  while (left().length > 0 && performance.now() < deadline) await delay(POLL_MS);
-  const stayed = left();
+  while (findByRun(run).length > 0 && performance.now() < deadline) await delay(POLL_MS);
+  const stayed = findByRun(run);
   const lines = stayed.map(({ pid }) => `${pid} ${commandLine(String(pid))}`);
   await endProcesses(stayed, 'SIGKILL');
   return lines;

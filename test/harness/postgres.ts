@@ -1,16 +1,16 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { ProgramEnded } from '../../clusters/demo/programs.ts';
 import { freePort } from '../../clusters/local/ports.ts';
-import { runMark } from '../../clusters/processes.ts';
+import { endProcesses, runMark, startTimeOf, tail } from '../../clusters/processes.ts';
 import { installPackages, isRoot } from './debian.ts';
-import { HANG_MS } from './waiting.ts';
+import { HANG_MS, waitFor } from './waiting.ts';
 
 /**
  * Real PostgreSQL server: that of DATABASE_URL, else a private one from installed binaries, else
@@ -53,36 +53,24 @@ const findOwner = async (): Promise<Owner | undefined> => {
   throw new Error('PostgreSQL does not run as root, and there is neither a user postgres nor nobody');
 };
 
-const untilReady = async (url: string): Promise<void> => {
-  const end = Date.now() + HANG_MS;
-  for (;;) {
+/** @param assertRunning throws if the server has ended */
+const untilReady = (url: string, assertRunning: () => void): Promise<void> =>
+  waitFor(async () => {
+    assertRunning();
     const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 20_000 });
     client.on('error', () => undefined);
     try {
       await client.connect();
-      await client.end();
-      return;
-    } catch (error) {
+    } finally {
       await client.end().catch(() => undefined);
-      if (Date.now() > end) throw error;
-      await delay(50);
     }
-  }
-};
+  });
 
 const exited = (child: ChildProcess): Promise<void> =>
   child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : new Promise((resolve) => child.once('exit', () => resolve()));
 
 const childrenOf = (pid: number): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-
-const killQuietly = (pid: number): void => {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if (Reflect.get(Object(error), 'code') !== 'ESRCH') throw error;
-  }
-};
 
 const databasesOf = (adminUrl: string) => {
   const made: string[] = [];
@@ -124,13 +112,18 @@ const startPrivate = async (bin: string): Promise<TestPostgres> => {
   await run(join(bin, 'initdb'), ['-D', data, '-U', 'fso', '-A', 'scram-sha-256', '--pwfile', passwordFile, '-E', 'UTF8'], options);
   const port = await freePort();
   const url = `postgresql://fso:${password}@127.0.0.1:${port}/postgres`;
+  const log = join(folder, 'server.log');
   let server: ChildProcess | undefined;
+  const isRunning = (): boolean => server !== undefined && server.exitCode === null && server.signalCode === null;
   const start = async (): Promise<void> => {
     const settings = ['-c', 'listen_addresses=127.0.0.1', '-c', `port=${port}`, '-c', `unix_socket_directories=${folder}`];
-    server = spawn(join(bin, 'postgres'), ['-D', data, ...settings], { ...options, stdio: 'ignore' });
-    await untilReady(url);
+    const output = openSync(log, 'a');
+    server = spawn(join(bin, 'postgres'), ['-D', data, ...settings], { ...options, stdio: ['ignore', output, output] });
+    closeSync(output);
+    await untilReady(url, () => {
+      if (!isRunning()) throw new ProgramEnded(`PostgreSQL has ended:\n${tail(log, 8)}`);
+    });
   };
-  const isRunning = (): boolean => server !== undefined && server.exitCode === null && server.signalCode === null;
   const quit = async (): Promise<void> => {
     if (isRunning()) server?.kill('SIGQUIT');
     if (server !== undefined) await exited(server);
@@ -141,9 +134,12 @@ const startPrivate = async (bin: string): Promise<TestPostgres> => {
     start,
     kill: async () => {
       if (server?.pid === undefined || !isRunning()) return;
-      // The processes of its connections would survive for a moment, and commit.
-      const all = [server.pid, ...childrenOf(server.pid)];
-      for (const pid of all) killQuietly(pid);
+      // The processes of its connections would survive for a moment, and commit. A stopped server
+      // starts no more of them.
+      server.kill('SIGSTOP');
+      const all = [...childrenOf(server.pid), server.pid].map((pid) => ({ pid, startTime: startTimeOf(pid) ?? '' }));
+      // A server does not start while one of them holds the shared memory.
+      await endProcesses(all, 'SIGKILL', HANG_MS);
       await exited(server);
     },
     stop: async () => {
@@ -159,7 +155,7 @@ const startContainer = async (): Promise<TestPostgres> => {
   const args = ['run', '--detach', '--rm', '--publish', `127.0.0.1:${port}:5432`, '--env', `POSTGRES_PASSWORD=${password}`, 'postgres:17'];
   const { stdout } = await run('docker', args);
   const url = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`;
-  await untilReady(url);
+  await untilReady(url, () => undefined);
   return {
     createDatabase: databasesOf(url).create,
     kill: undefined,

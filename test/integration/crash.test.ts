@@ -9,18 +9,14 @@ const EVERY = 10;
 const SEED = Number(process.env['FSO_TEST_CRASH_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 describe(`kill -9 of hub, server and agents under load, seed ${SEED}`, () => {
-  it.each(['embedded', 'postgres'] as const)(
-    '%s: loses nothing that was acknowledged',
-    async (database) => {
-      const result = await crash({ database, kills: KILLS, seed: SEED, log: () => undefined });
-      expect(result.hubKills + result.serverKills).toBe(KILLS);
-      expect(result.reports).toBeGreaterThan(KILLS);
-      expect(result.events).toBeGreaterThan(KILLS);
-      expect(result.auditEntries).toBeGreaterThan(0);
-      expect(Math.min(result.tokens, result.enrolments)).toBeGreaterThan(0);
-    },
-    300_000,
-  );
+  it.each(['embedded', 'postgres'] as const)('%s: loses nothing that was acknowledged', async (database) => {
+    const result = await crash({ database, kills: KILLS, seed: SEED, log: () => undefined });
+    expect(result.hubKills + result.serverKills).toBe(KILLS);
+    expect(result.reports).toBeGreaterThan(KILLS);
+    expect(result.events).toBeGreaterThan(KILLS);
+    expect(result.auditEntries).toBeGreaterThan(0);
+    expect(Math.min(result.tokens, result.enrolments)).toBeGreaterThan(0);
+  });
 });
 
 describe('kill -9 of the hub at writes of a rollout', () => {

@@ -13,7 +13,7 @@ import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
 import { startMailServer, type TestMailServer } from '../harness/mail-server.ts';
 import { policyFile } from '../harness/policy-files.ts';
 import { startPostgres } from '../harness/postgres.ts';
-import { eventually } from '../harness/waiting.ts';
+import { eventually, HANG_MS } from '../harness/waiting.ts';
 
 /** Names of the credentials in the Secret. */
 type Credential = 'git' | 'api' | 'webhook' | 'database' | 'smtp' | 'hook' | 'tracker';
@@ -143,25 +143,30 @@ describe('a running hub whose credentials are rotated', () => {
   });
 
   it('opens each new connection to its database with the new user and password', async () => {
-    const users = async (): Promise<unknown[]> => {
-      const { rows } = await admin.query("select distinct usename from pg_stat_activity where application_name = 'fso-hub' order by 1");
-      return rows.map(({ usename }: { usename: string }) => usename);
-    };
-    expect(await users()).toEqual(['hub']);
     const old = secret.database;
+    const database = new URL(old).pathname.slice(1);
+    /** Users and databases of all connections of the hub. */
+    const sessions = async (): Promise<string> => {
+      const query = "select distinct usename || '@' || datname as session from pg_stat_activity where application_name = 'fso-hub'";
+      const { rows } = await admin.query(query);
+      return rows.map(({ session }: { session: string }) => session).join();
+    };
+    /** Ends all connections of a user, and waits until the hub is ready with new ones. */
+    const reconnects = async (from: string, to: string): Promise<void> => {
+      // Waits for the end of each, which the activity would show until then.
+      await admin.query('select pg_terminate_backend(pid, $2) from pg_stat_activity where usename = $1', [from, HANG_MS]);
+      await eventually(async () => (await fetch(`${hub.url}/readyz`)).ok && (await sessions()) === `${to}@${database}`);
+    };
+    expect(await sessions()).toBe(`hub@${database}`);
     await admin.query("create role hub2 login superuser password 'second-database-password'");
     rotate({ database: Object.assign(new URL(old), { username: 'hub2', password: 'second-database-password' }).href });
     await admin.query('alter role hub nologin');
-    await admin.query("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'hub'");
-    await eventually(async () => (await fetch(`${hub.url}/readyz`)).ok && String(await users()) === 'hub2');
+    await reconnects('hub', 'hub2');
     const token = JSON.stringify({ name: 'ci', role: 'viewer', expiresInDays: 1 });
     expect((await call('/api/v1/tokens', { method: 'POST', body: token })).status).toBe(201);
     // Another database is another ledger.
     mountSecret(folder, { ...secret, database: Object.assign(new URL(secret.database), { pathname: '/postgres' }).href });
-    await admin.query("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'hub2'");
-    await eventually(async () => (await fetch(`${hub.url}/readyz`)).ok && String(await users()) === 'hub2');
-    const { rows } = await admin.query("select distinct datname from pg_stat_activity where application_name = 'fso-hub'");
-    expect(rows).toEqual([{ datname: new URL(old).pathname.slice(1) }]);
+    await reconnects('hub2', 'hub2');
     expect(hub.logged('credential is not usable; the one before stays in use')).toBe(true);
     rotate({});
   });

@@ -6,6 +6,8 @@ import type { RepositoryBranches } from '../branch-plans.ts';
 export interface ScriptedBranch {
   readonly revision: string;
   readonly files: readonly SourceFile[];
+  /** Error of a branch that is listed, but cannot be read. */
+  readonly refusal?: BranchError;
 }
 
 /** Branches of a repository as a test defines them. The test may change the map later. */
@@ -18,6 +20,8 @@ export const scriptedBranches = (branches: ReadonlyMap<string, ScriptedBranch | 
   read: async (name) => {
     const tip = branches.get(name) ?? new BranchError('not-found', 'The policy repository has no such branch.');
     if (tip instanceof BranchError) throw tip;
-    return { name, ...tip, ahead: 1, behind: 0 };
+    const { refusal, ...branch } = tip;
+    if (refusal !== undefined) throw refusal;
+    return { name, ...branch, ahead: 1, behind: 0 };
   },
 });
