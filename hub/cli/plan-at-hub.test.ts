@@ -139,14 +139,20 @@ eu       Deployment finance/planted-owner  refused   spec.nodeSelector allows re
 
   it('waits for its turn at a hub that makes as many plans of its caller as it may, and reports it', async () => {
     const turn = Promise.withResolvers<ClusterPreview>();
-    await using busy = await startFilledApi({ agents: { preview: () => turn.promise } });
+    const asked = Promise.withResolvers<void>();
+    const preview = (): Promise<ClusterPreview> => {
+      asked.resolve();
+      return turn.promise;
+    };
+    await using busy = await startFilledApi({ agents: { preview } });
     const body = JSON.stringify({ files: Object.fromEntries(FILES.map(({ path, text }) => [path, text])), withoutRegions: ['eu-west-1'] });
     const send = () => fetch(`${busy.url}/api/v1/plans`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
     // One is made, and four wait: none of these is answered before the one that is too many.
     const sent = Array.from({ length: 6 }, send);
     expect((await Promise.race(sent)).status).toBe(429);
+    await asked.promise;
     const waiting = runFso(['plan', '--dir', root], { FSO_SERVER: busy.url }, (err) => {
-      if (err.includes('Asking once more in 5 s.')) turn.resolve(WELL);
+      if (err.includes('Asking again in 5 s.')) turn.resolve(WELL);
     });
     expect(await waiting).toMatchObject({ code: 0, err: expect.stringContaining(`The hub at ${busy.url}: Too many requests`) });
     expect((await Promise.all(sent)).map(({ status }) => status).toSorted()).toEqual([...Array(5).fill(200), 429]);
@@ -155,7 +161,7 @@ eu       Deployment finance/planted-owner  refused   spec.nodeSelector allows re
   it.each([
     ['an hour', '3600', 1],
     ['no time', undefined, 1],
-    ['a moment, twice', '0', 2],
+    ['a moment, five times', '0', 5],
   ])('gives up at a hub that is to be asked again after %s', async (_what, retryAfter, expected) => {
     let calls = 0;
     const busy = createServer((_req, res) => {

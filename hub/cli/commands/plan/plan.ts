@@ -105,23 +105,32 @@ const comparePolicies = (context: Context, options: PlanOptions): Plan => {
   };
 };
 
-/** Maximum time to wait for a retry of a plan, in milliseconds. */
+/** Maximum time to wait for the retries of a plan, in all, in milliseconds. */
 const MAX_WAIT_MS = 300_000;
+/** Maximum number of requests for one plan. */
+const MAX_ATTEMPTS = 5;
+
+/** Time after which a busy hub is to be asked again, in milliseconds; undefined for other errors. */
+const retryAfterMs = (error: unknown): number | undefined =>
+  error instanceof HubError && error.status === 429 ? error.retryAfterMs : undefined;
 
 /**
- * Requests a plan. If the hub is busy, retries once after the time that it names.
+ * Requests a plan. If the hub is busy, retries after the time that it names.
  *
  * @throws HubError
  */
 const requestPlan = async ({ progress, server }: Context, client: HubClient, request: PlanRequest): Promise<Plan> => {
-  try {
-    return await client.plan(request);
-  } catch (error) {
-    const waitMs = error instanceof HubError && error.status === 429 ? error.retryAfterMs : undefined;
-    if (waitMs === undefined || waitMs > MAX_WAIT_MS) throw error;
-    progress(`The hub at ${server}: ${messageOf(error)} Asking once more in ${Math.ceil(waitMs / 1000)} s.\n`);
-    await delay(waitMs);
-    return client.plan(request);
+  let waitedMs = 0;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await client.plan(request);
+    } catch (error) {
+      const waitMs = retryAfterMs(error) ?? Number.POSITIVE_INFINITY;
+      waitedMs += waitMs;
+      if (attempt === MAX_ATTEMPTS || waitedMs > MAX_WAIT_MS) throw error;
+      progress(`The hub at ${server}: ${messageOf(error)} Asking again in ${Math.ceil(waitMs / 1000)} s.\n`);
+      await delay(waitMs);
+    }
   }
 };
 
