@@ -4,8 +4,14 @@ import type { Commit, News, Order } from './orders.ts';
 
 /** Process that runs agents. */
 
+let untold: News[] = [];
+/** Sends all messages of a turn of the event loop as one, as each send is a system call. */
 const tell = (news: News): void => {
-  process.send?.(news);
+  if (untold.push(news) > 1) return;
+  setImmediate(() => {
+    process.send?.(untold);
+    untold = [];
+  });
 };
 
 const commits = new Map<string, PromiseWithResolvers<TakenCommit>>();
@@ -38,7 +44,8 @@ const start = (order: Extract<Order, { type: 'start' }>): void => {
   for (const proof of order.agents) {
     const agent = new BenchAgent(order, proof, { commitOf, tell, isEnforcing });
     agents.push(agent);
-    agent.run(stop.signal).catch(() => undefined);
+    // A signal of its own: a listener takes time in proportion to the others of its signal.
+    agent.run(AbortSignal.any([stop.signal])).catch(() => undefined);
   }
 };
 

@@ -81,7 +81,7 @@ export class BenchFleet {
     this.#files = parts.files;
     this.#signal = parts.signal;
     this.#children = Array.from({ length: parts.settings.processes }, () => fork(new URL('./agents.ts', import.meta.url)));
-    for (const child of this.#children) child.on('message', (news: News) => this.news.take(news));
+    for (const child of this.#children) child.on('message', (news: readonly News[]) => this.news.take(news));
   }
 
   /** Paths and contents of the files in the last commit. */

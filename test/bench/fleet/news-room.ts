@@ -4,8 +4,8 @@ import type { News } from './orders.ts';
 export class NewsRoom {
   readonly #heard = new Set<(news: News) => void>();
 
-  take(news: News): void {
-    for (const listener of this.#heard) listener(news);
+  take(news: readonly News[]): void {
+    for (const one of news) for (const listener of this.#heard) listener(one);
   }
 
   /**
