@@ -110,7 +110,7 @@ const MAX_WAIT_MS = 300_000;
 /** Maximum number of requests for one plan. */
 const MAX_ATTEMPTS = 5;
 
-/** Time after which a busy hub is to be asked again, in milliseconds; undefined for other errors. */
+/** Wait that a busy hub asks for, in milliseconds; undefined for other errors. */
 const retryAfterMs = (error: unknown): number | undefined =>
   error instanceof HubError && error.status === 429 ? error.retryAfterMs : undefined;
 
