@@ -32,6 +32,9 @@ export type ProbeVerdict =
       readonly foreign?: boolean;
     };
 
+/** Verdict on a lock that does not decide as expected, or not yet. */
+export const unproven = (message: string): ProbeVerdict => ({ kind: 'unproven', message });
+
 /** Name of the pods and bindings that the probes request and that are never created. */
 export const PROBE_NAME = 'fso-probe';
 
@@ -127,9 +130,9 @@ export const NO_REGION = 'fso-probe.invalid';
  * force.
  */
 export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
-  if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a pod in no allowed region was admitted' };
+  if (answer.kind === 'admitted') return unproven('a pod in no allowed region was admitted');
   if (answer.kind === 'unreachable') return judgeForeign(answer);
-  if (isAfterFloor(answer.message)) return { kind: 'unproven', message: 'a pod in no allowed region passed the floor' };
+  if (isAfterFloor(answer.message)) return unproven('a pod in no allowed region passed the floor');
   return isOurs(answer.message, floor) ? judgeRefusalText(answer.message, governance) : judgeForeign(answer);
 };
 
@@ -140,17 +143,17 @@ export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernan
 export const judgeRefusalText = (message: string, { namespace, actions: { deny } }: NamespaceGovernance): ProbeVerdict =>
   deny === undefined || squeeze(message).includes(expectedText(namespace, deny))
     ? PROVEN
-    : { kind: 'unproven', message: `the floor still enforces something else: ${shownOf(message)}` };
+    : unproven(`the floor still enforces something else: ${shownOf(message)}`);
 
 /** Judges the pod that asks for an allowed region: both locks must admit it. */
 export const judgeMustAdmit = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return PROVEN;
   if (answer.kind === 'unreachable') return judgeForeign(answer);
   if (isOurs(answer.message, floor)) {
-    return { kind: 'unproven', message: `a pod in an allowed region is refused: ${shownOf(answer.message)}` };
+    return unproven(`a pod in an allowed region is refused: ${shownOf(answer.message)}`);
   }
   if (refuserOf(answer.message).webhook === GATEKEEPER_WEBHOOK && isRefusedByOwnConstraint(answer.message)) {
-    return { kind: 'unproven', message: `Gatekeeper still refuses a pod in an allowed region: ${shownOf(answer.message)}` };
+    return unproven(`Gatekeeper still refuses a pod in an allowed region: ${shownOf(answer.message)}`);
   }
   return isAfterFloor(answer.message) ? PROVEN : judgeForeign(answer);
 };
@@ -168,7 +171,7 @@ export const judgeMustWarn = (answer: ProbeAnswer, governance: NamespaceGovernan
   const isExpected = (warning: string): boolean => expected !== undefined && isOurs(warning, floor) && hasText(warning, expected);
   if (answer.warnings?.some(isExpected) === true) return PROVEN;
   if (answer.kind === 'refused') return judgeForeign(answer);
-  return { kind: 'unproven', message: 'a pod in no allowed region was admitted without a warning of the floor' };
+  return unproven('a pod in no allowed region was admitted without a warning of the floor');
 };
 
 /**
@@ -176,16 +179,16 @@ export const judgeMustWarn = (answer: ProbeAnswer, governance: NamespaceGovernan
  * called, or did not answer.
  */
 export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
-  if (answer.kind === 'admitted') return { kind: 'unproven', message: 'Gatekeeper did not refuse a pod that it must refuse' };
+  if (answer.kind === 'admitted') return unproven('Gatekeeper did not refuse a pod that it must refuse');
   if (answer.kind === 'unreachable') return judgeForeign(answer);
   const { policy, webhook } = refuserOf(answer.message);
   if (webhook === GATEKEEPER_WEBHOOK && isRefusedByCanary(answer.message)) return PROVEN;
   // Refused by a plugin that runs after the webhooks, so Gatekeeper did not refuse the pod: it
   // admitted it, or was not called.
   if (policy === undefined && webhook === undefined && LATER_REFUSAL.test(answer.message))
-    return { kind: 'unproven', message: 'Gatekeeper admitted a pod that it must refuse' };
+    return unproven('Gatekeeper admitted a pod that it must refuse');
   if (answer.message.includes(`failed calling webhook "${GATEKEEPER_WEBHOOK}"`)) {
-    return { kind: 'unproven', message: `Gatekeeper cannot be called: ${shownOf(answer.message)}` };
+    return unproven(`Gatekeeper cannot be called: ${shownOf(answer.message)}`);
   }
   return isOurs(answer.message, floor)
     ? { kind: 'inconclusive', message: 'lock 1 refuses the pod that probes lock 2' }

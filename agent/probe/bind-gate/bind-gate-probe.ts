@@ -14,6 +14,7 @@ import {
   type ProbeVerdict,
   shownOf,
   toAnswer,
+  unproven,
 } from '../probe.ts';
 
 /**
@@ -32,8 +33,6 @@ export const judgeMustNotBind = (answer: ProbeAnswer, governance: NamespaceGover
   const violation = message.slice(message.lastIndexOf(` in namespace ${governance.namespace}: `));
   return unproven(`the bind gate does not judge both the binder and the node:${shownOf(violation)}`);
 };
-
-const unproven = (message: string): ProbeVerdict => ({ kind: 'unproven', message });
 
 /** Violations of a binder and of a node as the bind gate words them. */
 const BOTH_VIOLATIONS = /user ".*" is not trusted to bind pods, node "[^"]*" (is in region|has no known region)/s;

@@ -1,6 +1,6 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { GuardProbe } from '../../enforce/index.ts';
-import { DRY_RUN, type ProbeAnswer, type ProbeClient, type ProbeVerdict, refuserOf, shownOf, toAnswer } from '../probe.ts';
+import { DRY_RUN, type ProbeAnswer, type ProbeClient, type ProbeVerdict, refuserOf, shownOf, toAnswer, unproven } from '../probe.ts';
 import { ProbeRetries, type RetryResult } from '../probe-retries.ts';
 import { ProbeSchedule } from '../probe-schedule.ts';
 import type { ProofState } from '../probe-states.ts';
@@ -22,7 +22,7 @@ const askGuard = async (client: ProbeClient, probe: GuardProbe, signal: AbortSig
 
 /** Judges the write that this guard must refuse. Only a refusal that names the guard counts. */
 const judgeGuard = (answer: ProbeAnswer, guard: string): ProbeVerdict => {
-  if (answer.kind === 'admitted') return { kind: 'unproven', message: 'the API server admitted the dry run that proves it' };
+  if (answer.kind === 'admitted') return unproven('the API server admitted the dry run that proves it');
   const text = shownOf(answer.message);
   if (answer.kind === 'unreachable') return { kind: 'inconclusive', message: `no answer: ${text}` };
   if (refuserOf(answer.message).policy === guard) return { kind: 'proven' };
