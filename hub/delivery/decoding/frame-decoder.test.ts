@@ -53,6 +53,23 @@ it('makes no thread for small frames', async () => {
   expect([decoded.ok, decoder.threads]).toEqual([true, 0]);
 });
 
+it('gives other work the thread between frames of many agents', async () => {
+  create();
+  const frame = frameOf(40);
+  let arrived = 0;
+  const turns: number[] = [];
+  const all = Array.from({ length: 40 }, async () => {
+    arrived += 1;
+    const { decoded } = await decoder.decode(Buffer.from(frame), open);
+    turns.push(turn);
+    return decoded.ok;
+  });
+  let turn = 0;
+  for (; turns.length < arrived; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  expect(await Promise.all(all)).toEqual(Array.from({ length: 40 }, () => true));
+  expect(new Set(turns).size).toBeGreaterThan(1);
+});
+
 it('reports entries that are not valid, and refuses frames, as here', async () => {
   create({ inlineBytes: 0 });
   for (const text of ['{', `{${ENVELOPE},"policies":[{}]}`])

@@ -1,12 +1,12 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, ThreadSlices } from '@fso/shared/runtime';
 import { type DecoderLimits, DecoderPool, FrameTooExpensiveError, YOUNG_MIB } from './decoder-pool.ts';
 import { decodeMetered, type MeteredFrame, unpackFrame } from './packed-frame.ts';
 
 /** Bounds of decoding, on this thread and on others. */
 export interface FrameDecoderLimits extends DecoderLimits {
-  /** Larger frames are decoded on a thread of their own. */
+  /** Size up to which frames are decoded on this thread. */
   readonly inlineBytes: number;
 }
 
@@ -57,13 +57,17 @@ const detachable = ({ buffer, byteOffset, byteLength }: Buffer): Uint8Array<Arra
   return isWhole ? new Uint8Array(buffer) : new Uint8Array(buffer, byteOffset, byteLength).slice();
 };
 
+/** Size up to which a frame is decoded when it arrives: it takes a millisecond at most. */
+const SMALL_BYTES = 4 * 1024;
+
 /**
- * Decodes frames of agents: small ones at once, as these are cheap in any case, and large ones on
- * other threads.
+ * Decodes frames of agents: small ones at once, others in time slices of this thread, as those of
+ * many agents may arrive in one turn of the event loop, and large ones on other threads.
  */
 export class FrameDecoder {
   readonly #limits: FrameDecoderLimits;
   readonly #pool: DecoderPool;
+  readonly #slices = new ThreadSlices();
 
   constructor(clock: Clock, limits: FrameDecoderLimits = FRAME_DECODER_LIMITS) {
     this.#limits = limits;
@@ -80,7 +84,12 @@ export class FrameDecoder {
    * @throws the signal's reason when it aborts before the frame is decoded
    */
   async decode(data: Buffer, signal: AbortSignal): Promise<MeteredFrame> {
-    if (data.byteLength <= this.#limits.inlineBytes) return decodeMetered(data);
+    const { byteLength } = data;
+    if (byteLength > this.#limits.inlineBytes) return this.#decodeElsewhere(data, signal);
+    return byteLength <= SMALL_BYTES ? decodeMetered(data) : this.#decodeInTurn(data, signal);
+  }
+
+  async #decodeElsewhere(data: Buffer, signal: AbortSignal): Promise<MeteredFrame> {
     try {
       return await unpackFrame(await this.#pool.decode(detachable(data), signal));
     } catch (error) {
@@ -89,6 +98,13 @@ export class FrameDecoder {
       const decoded = { ok: false, error: `the frame cannot be decoded: ${error.message}` } as const;
       return { decoded, cpuMs: this.#limits.cpuMs, isTooExpensive: true };
     }
+  }
+
+  #decodeInTurn(data: Buffer, signal: AbortSignal): Promise<MeteredFrame> {
+    return this.#slices.run(() => {
+      signal.throwIfAborted();
+      return decodeMetered(data);
+    });
   }
 
   /** Ends the threads. */

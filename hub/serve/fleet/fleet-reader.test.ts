@@ -1,12 +1,12 @@
 import { type PolicyReport, policyKey } from '@fso/shared/api';
 import type { SourceFile } from '@fso/shared/decode';
 import { FakeClock } from '@fso/shared/fake-clock';
+import { ThreadSlices } from '@fso/shared/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { neverSeenCluster } from '../../ledger/changes.ts';
 import type { ClusterRecord } from '../../ledger/index.ts';
 import { LedgerCache } from '../../ledger/ledger-cache.ts';
-import { ThreadSlices } from '../http/limits/request-work.ts';
 import { clusterRecord, desiredOf, FILES, OLD_REVISION, policyReport, REVISION } from '../testing/fleet.ts';
 import { shownFleet } from '../testing/fleet-oracle.ts';
 import { FleetIndex, type FleetInput } from './fleet-index.ts';

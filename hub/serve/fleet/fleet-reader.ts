@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { SourceView, StatusView } from '@fso/shared/api';
 import { isExpiring } from '@fso/shared/residency';
-import { type Clock, coalesce, restAfter } from '@fso/shared/runtime';
+import { type Clock, coalesce, restAfter, ThreadSlices } from '@fso/shared/runtime';
 import type { Visibility } from '../../access/index.ts';
 import type { FleetState, LedgerChange } from '../../ledger/index.ts';
-import { RequestWork, ThreadSlices } from '../http/limits/request-work.ts';
+import { RequestWork } from '../http/limits/request-work.ts';
 import { countFacts } from './cluster-entry.ts';
 import { type Fleet, FleetIndex } from './fleet-index.ts';
 import { countPhase, noPhases, worstPhase } from './phases.ts';

@@ -1,10 +1,10 @@
 import { isUnscoped, type RoleGrant } from '@fso/shared/api';
 import { byText, canonicalJson } from '@fso/shared/encoding';
+import { ThreadSlices } from '@fso/shared/runtime';
 import type { RequestHandler, Response } from 'express';
 import { grantsCovering } from '../../access/index.ts';
 import type { FleetState } from '../../ledger/index.ts';
 import { callerOf } from '../http/caller.ts';
-import { ThreadSlices } from '../http/limits/request-work.ts';
 import { ApiError } from '../http/problems.ts';
 import type { HubScope, Route } from '../http/route.ts';
 import { ScopedLedger } from './scoped-ledger.ts';

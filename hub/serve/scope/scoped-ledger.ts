@@ -1,4 +1,5 @@
 import type { EventView, RoleGrant } from '@fso/shared/api';
+import { ThreadSlices } from '@fso/shared/runtime';
 import {
   type ClusterRecord,
   type EventFilter,
@@ -12,7 +13,7 @@ import {
   type StateQuery,
 } from '../../ledger/index.ts';
 import { COMMIT_KIND, readRolloutSlot, readRollouts } from '../../rollout/index.ts';
-import { RequestWork, ThreadSlices } from '../http/limits/request-work.ts';
+import { RequestWork } from '../http/limits/request-work.ts';
 import { NameSets } from './name-sets.ts';
 import { ScopeState } from './scope-state.ts';
 import { withholdEvent, withholdSource } from './withhold.ts';

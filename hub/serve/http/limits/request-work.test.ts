@@ -1,5 +1,6 @@
+import { ThreadSlices } from '@fso/shared/runtime';
 import { expect, it } from 'vitest';
-import { RequestWork, ThreadSlices } from './request-work.ts';
+import { RequestWork } from './request-work.ts';
 
 const never = new AbortController().signal;
 

@@ -1,71 +1,8 @@
-import { threadCpuMs } from '@fso/shared/runtime';
+import { type ThreadSlices, threadCpuMs } from '@fso/shared/runtime';
 import type { RequestHandler, Response } from 'express';
 
-/**
- * Bounds of the time for which work occupies the thread before other work gets it, in milliseconds.
- */
-const SLICE_MS = { min: 10, max: 100 };
 /** Number of items between two reads of the clock, which costs as much as a light item. */
 const BATCH = 64;
-
-/**
- * Time slices of the thread. Requests and index updates work for one slice per turn of the event
- * loop, so other work waits for one slice at most. A slice lasts as long as the other work of the
- * turn did: on a busy thread they get half of the time.
- */
-export class ThreadSlices {
-  readonly #waiting: (() => void)[] = [];
-  /** Time at which the last slice ended, or the first waiter arrived. */
-  #waitsSince = 0;
-  /** End of the current slice. */
-  #until = Number.NEGATIVE_INFINITY;
-  /** Monotonic time in milliseconds. */
-  readonly now: () => number;
-
-  constructor(now: () => number = () => performance.now()) {
-    this.now = now;
-  }
-
-  /**
-   * Runs work when it is its turn, first come, first served.
-   *
-   * @param work gets the time until which it may occupy the thread
-   * @throws the error of the work
-   */
-  async run<T>(work: (until: number) => T): Promise<T> {
-    if (this.#waiting.length === 0 && this.now() < this.#until) return work(this.#until);
-    await this.#turn();
-    try {
-      return work(this.#until);
-    } finally {
-      this.#advance();
-    }
-  }
-
-  #turn(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      if (this.#waiting.length === 1) this.#waitForTurn();
-    });
-  }
-
-  #waitForTurn(): void {
-    this.#waitsSince = this.now();
-    setImmediate(() => {
-      const begun = this.now();
-      this.#until = begun + Math.min(Math.max(begun - this.#waitsSince, SLICE_MS.min), SLICE_MS.max);
-      this.#waiting[0]?.();
-    });
-  }
-
-  /** Lets the next waiter work in the rest of the slice, or in the next turn. */
-  #advance(): void {
-    this.#waiting.shift();
-    if (this.#waiting.length === 0) return;
-    if (this.now() < this.#until) this.#waiting[0]?.();
-    else this.#waitForTurn();
-  }
-}
 
 /** Work of one request or index update on the thread. */
 export class RequestWork {
