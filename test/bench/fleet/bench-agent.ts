@@ -1,4 +1,3 @@
-import { sha256 } from '@fso/shared/encoding';
 import { type AgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION, type Preview } from '@fso/shared/protocol';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { type AcceptedPolicies, type AgentSnapshot, LiveObservatory } from '../../../agent/observe/index.ts';
@@ -33,8 +32,17 @@ export interface AgentDeps {
 const logger = createLogger({ name: 'bench', level: 'silent' });
 const NO_LIST: TeamList = { digest: '', policies: new Map() };
 
-/** Returns a number in [0, 1) that depends only on a text. */
-const drawOf = (text: string): number => Number.parseInt(sha256(text).slice(0, 8), 16) / 2 ** 32;
+/**
+ * Returns a number in [0, 1) that depends only on a text: FNV-1a with the finalizer of MurmurHash3.
+ * A cryptographic hash of each policy of each agent would occupy the cores for seconds.
+ */
+const drawOf = (text: string): number => {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
+};
 
 /** Agent with the product's stream and reports, in a cluster whose policies are all in force. */
 export class BenchAgent {
@@ -47,7 +55,6 @@ export class BenchAgent {
   readonly #dialler: Dialler;
   /** Share of the policies whose namespace is missing. */
   readonly #missing: number;
-  readonly #drawn = new Map<string, number>();
   #list: TeamList = NO_LIST;
   /** Steps of the commits that it was offered, in order. */
   readonly steps: CommitStep[] = [];
@@ -195,13 +202,7 @@ export class BenchAgent {
 
   #stateOf(name: string): PolicyCondition {
     if (this.#deviating.has(name)) return this.#cause;
-    return this.#missing > 0 && this.#drawOf(name) < this.#missing ? 'missing' : 'governing';
-  }
-
-  #drawOf(name: string): number {
-    const drawn = this.#drawn.get(name) ?? drawOf(`${this.cluster} ${name}`);
-    this.#drawn.set(name, drawn);
-    return drawn;
+    return this.#missing > 0 && drawOf(`${this.cluster} ${name}`) < this.#missing ? 'missing' : 'governing';
   }
 
   #facts(): AgentSnapshot['cluster'] {
