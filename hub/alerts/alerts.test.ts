@@ -21,6 +21,24 @@ describe('a hub that leads', () => {
     await end();
   });
 
+  it.each([
+    ['until none waits to be let in', 20],
+    ['for a minute at most', undefined],
+  ])('leaves the cores to agents that come back, %s', async (_until, greetedAfter) => {
+    await using opened = await openAlertingHubs();
+    const { state, start, pass } = opened;
+    state.areAgentsWaiting = true;
+    const { end } = start();
+    let seconds = 0;
+    for (; state.looks === 0 && seconds < 90; seconds += 1) {
+      if (seconds === greetedAfter) state.areAgentsWaiting = false;
+      await pass(1 / 60);
+    }
+    expect(seconds).toBeGreaterThan(greetedAfter ?? 59);
+    expect(seconds).toBeLessThan((greetedAfter ?? 60) + 5);
+    await end();
+  });
+
   it('notifies of an alert, repeats it, and notifies of its end', async () => {
     await using opened = await openAlertingHubs();
     const { state, start, until, statuses, clock } = opened;

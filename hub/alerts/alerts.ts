@@ -15,7 +15,7 @@ import { Resender } from './notify/resender.ts';
 import { setUp, testReceiver } from './notify/setup.ts';
 import { PendingAlerts } from './pending-alerts.ts';
 import { planAlerts } from './plan-alerts.ts';
-import { endEntry, Silences, type StoredSilence } from './silences.ts';
+import { Silences, type StoredSilence } from './silences.ts';
 
 /** Ledger, issues and clock that alerts are made from, and the metrics of alerts. */
 export interface AlertsDeps extends Runtime {
@@ -32,6 +32,8 @@ export interface AlertsDeps extends Runtime {
    * problem has lasted.
    */
   readonly pausedMs: () => number;
+  /** Whether agents wait to be let in, as they do when all come back after a start. */
+  readonly areAgentsWaiting: () => boolean;
   readonly metrics: AlertMetrics;
   /** Address of the dashboard; if undefined, links are paths. */
   readonly hubUrl: string | undefined;
@@ -46,6 +48,11 @@ const EVERY_MS = 15_000;
 const GATHER_MS = 1_000;
 /** Makes changes gather for 50 times as long as an evaluation: a commit changes all clusters. */
 const EVALUATION_WEIGHT = 5;
+/**
+ * Time from the beginning of a term in which no evaluation comes before agents that wait to be let
+ * in, in milliseconds: it would find them absent, and delay their return.
+ */
+const RETURN_MS = 60_000;
 /** Shortest time between two rewrites of the texts of alerts. State changes are written at once. */
 const REWRITE_MS = 300_000;
 
@@ -69,9 +76,12 @@ export class Alerts {
   /** Whether recorded alerts may lack notifications, so that a pass comes before an evaluation. */
   #mustPass: boolean = true;
   #rewrittenAt = Number.NEGATIVE_INFINITY;
+  /** Monotonic time at which this hub began to lead, in milliseconds; at first that of its start. */
+  #leadsSince: number;
 
   constructor(deps: AlertsDeps) {
     this.#deps = deps;
+    this.#leadsSince = deps.clock.monotonicMs();
     const { ledger, clock, pausedMs, logger, random, metrics, hubUrl } = deps;
     this.#pending = new PendingAlerts({ records: ledger.records, clock, pausedMs });
     const groups = new GroupStore(ledger.records);
@@ -101,6 +111,7 @@ export class Alerts {
     const ends = [ledger.subscribe(wake), this.#silences.subscribe(wake)];
     ledger.onLead(() => {
       this.#mustPass = true;
+      this.#leadsSince = clock.monotonicMs();
       wake();
     });
     while (!signal.aborted) {
@@ -120,10 +131,7 @@ export class Alerts {
     await this.#notifier.settled();
   }
 
-  /**
-   * Watches the ledger in a loop of its own, as an evaluation blocks while the ledger is
-   * unavailable.
-   */
+  /** Watches the ledger in a loop of its own: an evaluation blocks while it is unavailable. */
   async #watchLedger(signal: AbortSignal): Promise<void> {
     const { clock, file } = this.#deps;
     while (!signal.aborted) {
@@ -229,7 +237,7 @@ export class Alerts {
 
   /** Evaluates the fleet and notifies receivers. @returns when to do so again, in ms since 1970 */
   async #reconcile(signal: AbortSignal): Promise<number> {
-    const { ledger, file, metrics } = this.#deps;
+    const { ledger, clock, file, metrics, areAgentsWaiting } = this.#deps;
     if (!ledger.leads()) {
       this.#pending.stop();
       this.#mustPass = true;
@@ -237,16 +245,17 @@ export class Alerts {
       metrics.waiting(0);
       return Number.POSITIVE_INFINITY;
     }
+    if (areAgentsWaiting() && clock.monotonicMs() - this.#leadsSince < RETURN_MS) return this.#nowMs() + GATHER_MS;
     await this.compareWithSilences();
     // Notifies what fired under the previous leader, or before a failed pass, even if it resolves.
     if (this.#mustPass) await this.#notifier.pass(file.config, signal);
     this.#mustPass = true;
-    const beganMs = this.#deps.clock.monotonicMs();
+    const beganMs = clock.monotonicMs();
     const nextMs = await this.#evaluate();
-    this.#evaluationMs = this.#deps.clock.monotonicMs() - beganMs;
+    this.#evaluationMs = clock.monotonicMs() - beganMs;
     const notifyMs = await this.#notifier.pass(file.config, signal);
     this.#mustPass = false;
-    await this.#auditEnds();
+    await this.#silences.auditEnds(ledger.audit);
     return Math.min(nextMs, notifyMs, this.#silences.nextChangeMs(this.#nowMs()));
   }
 
@@ -272,17 +281,6 @@ export class Alerts {
     await this.#pending.replace(plan.pending);
     metrics.firing(this.counts());
     return plan.nextMs;
-  }
-
-  /**
-   * Audits silences that ended by themselves. Each is audited before it is marked as audited, so a
-   * crash in between repeats an entry, and loses none.
-   */
-  async #auditEnds(): Promise<void> {
-    const ended = this.#silences.unauditedEnds();
-    if (ended.length === 0) return;
-    for (const silence of ended) await this.#deps.ledger.audit.append(endEntry(silence));
-    await this.#silences.noteAudited(ended.map(({ id }) => id));
   }
 
   #firing(): readonly StoredAlert[] {

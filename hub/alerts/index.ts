@@ -1,5 +1,5 @@
 export { pageOfAlert } from './alert.ts';
-export { Alerts } from './alerts.ts';
+export { Alerts, type AlertsDeps } from './alerts.ts';
 export type { AlertsConfig } from './file/alerts-file.ts';
 export { AlertsFile, readAlertsFile } from './file/alerts-file-reader.ts';
 export { boundIssues, type CurrentIssues, type IsNamed, type Issue } from './issue.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { NewAuditEntry, SilenceRequest, SilenceView } from '@fso/shared/api';
 import { type Clock, createYielder, messageOf, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { z } from 'zod';
-import type { KeyedStore } from '../ledger/index.ts';
+import type { Journal, KeyedStore } from '../ledger/index.ts';
 import { type LabelSet, labelSetOf, type Matcher, matchesAll, matchesText, parseMatcher } from './matchers.ts';
 
 const SILENCE_KIND = 'alert-silence';
@@ -59,7 +59,7 @@ const matchersOf = weakMemo(({ matchers }: StoredSilence): readonly Matcher[] | 
 });
 
 /** The entry of the audit log for a silence that ended by itself. */
-export const endEntry = ({ id, matchers, reason }: StoredSilence): NewAuditEntry => ({
+const endEntry = ({ id, matchers, reason }: StoredSilence): NewAuditEntry => ({
   actor: { kind: 'hub', id: 'hub', roles: [] },
   from: null,
   action: 'alert.silence-end',
@@ -222,15 +222,18 @@ export class Silences {
     return found;
   }
 
-  /** Silences that ended by themselves and whose end is not in the audit log yet. */
-  unauditedEnds(): readonly StoredSilence[] {
+  /**
+   * Audits silences that ended by themselves. Each is audited before it is marked as audited, so a
+   * crash in between repeats an entry, and loses none.
+   */
+  async auditEnds(audit: Pick<Journal['audit'], 'append'>): Promise<void> {
     const nowMs = this.#nowMs();
-    return this.#all().filter(({ until, endAudited }) => until <= nowMs && !endAudited);
-  }
-
-  async noteAudited(ids: readonly string[]): Promise<void> {
+    const ended = this.#all().filter(({ until, endAudited }) => until <= nowMs && !endAudited);
+    if (ended.length === 0) return;
+    for (const silence of ended) await audit.append(endEntry(silence));
+    const ids = new Set(ended.map(({ id }) => id));
     await this.#records.update(SILENCE_KIND, NAME, (before) =>
-      silencesIn(before).map((silence) => (ids.includes(silence.id) ? { ...silence, endAudited: true } : silence)),
+      silencesIn(before).map((silence) => (ids.has(silence.id) ? { ...silence, endAudited: true } : silence)),
     );
   }
 

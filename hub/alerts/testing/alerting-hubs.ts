@@ -33,6 +33,8 @@ interface HubState {
   listMs: number;
   health: LedgerHealth;
   pausedMs: number;
+  /** Whether agents wait to be let in. */
+  areAgentsWaiting: boolean;
   beforeWrite: (kind: string) => Promise<void>;
 }
 
@@ -122,7 +124,15 @@ rules: {ClusterAway: {for: ${awayFor}}}
 `;
   const config = alertsConfig(textOf(route));
   const path = await folder.write('alerts.yaml', textOf(route));
-  const state: HubState = { issues: [], looks: 0, listMs: 0, health: { ok: true }, pausedMs: 0, beforeWrite: async () => undefined };
+  const state: HubState = {
+    issues: [],
+    looks: 0,
+    listMs: 0,
+    health: { ok: true },
+    pausedMs: 0,
+    areAgentsWaiting: false,
+    beforeWrite: async () => undefined,
+  };
   const registry = new Registry();
   const { alerts: metrics } = createHubMetrics(registry);
   return {
@@ -143,6 +153,7 @@ rules: {ClusterAway: {for: ${awayFor}}}
         file: new AlertsFile(path, config, pino({ level: 'silent' })),
         clock,
         pausedMs: () => state.pausedMs,
+        areAgentsWaiting: () => state.areAgentsWaiting,
         metrics,
       }),
     ...passTime(clock),

@@ -1,5 +1,5 @@
 import type { PauseDetector, Runtime } from '@fso/shared/runtime';
-import { type AlertMetrics, Alerts, type AlertsConfig, AlertsFile } from '../../alerts/index.ts';
+import { type AlertMetrics, Alerts, type AlertsConfig, type AlertsDeps, AlertsFile } from '../../alerts/index.ts';
 import type { HubCertificate } from '../../identity/index.ts';
 import { AuditVerifier, type FleetState, type Journal, type Lease } from '../../ledger/index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
@@ -14,7 +14,7 @@ export interface AlertsSettings {
 }
 
 /** Sources of the issues that become alerts. */
-export interface OpenAlertsDeps extends Runtime {
+export interface OpenAlertsDeps extends Runtime, Pick<AlertsDeps, 'areAgentsWaiting'> {
   readonly ledger: FleetState & Journal & Lease;
   readonly fleet: FleetReader;
   readonly pauses: PauseDetector;

@@ -9,7 +9,7 @@ import { type Clock, type Logger, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type Access, type AccessSettings, type AuditRecord, createAccess, type OnAudit } from '../../access/index.ts';
-import { Alerts, type AlertsConfig, AlertsFile } from '../../alerts/index.ts';
+import { Alerts, type AlertsConfig, type AlertsDeps, AlertsFile } from '../../alerts/index.ts';
 import { RevisionTargets } from '../../delivery/index.ts';
 import { type AgentListenerIdentity, openIdentity } from '../../identity/index.ts';
 import { AuditVerifier, createAuditKey, type Ledger } from '../../ledger/index.ts';
@@ -72,10 +72,14 @@ const WITHOUT_FILES = {
   agentTokens: new Map<string, string>(),
 };
 
-type AlertsDeps = ConstructorParameters<typeof Alerts>[0];
-
-const createAlerts = (deps: Omit<AlertsDeps, 'pausedMs' | 'random' | 'metrics'>): Alerts =>
-  new Alerts({ ...deps, pausedMs: () => 0, random: () => 0.5, metrics: createHubMetrics(new Registry()).alerts });
+const createAlerts = (deps: Omit<AlertsDeps, 'pausedMs' | 'areAgentsWaiting' | 'random' | 'metrics'>): Alerts =>
+  new Alerts({
+    ...deps,
+    pausedMs: () => 0,
+    areAgentsWaiting: () => false,
+    random: () => 0.5,
+    metrics: createHubMetrics(new Registry()).alerts,
+  });
 
 /** Opens the rollouts of a hub without agents. */
 const openRollout = (deps: Pick<WaveControllerDeps, 'ledger' | 'clock' | 'logger'>): WaveController =>
