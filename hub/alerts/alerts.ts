@@ -76,7 +76,7 @@ export class Alerts {
   /** Whether recorded alerts may lack notifications, so that a pass comes before an evaluation. */
   #mustPass: boolean = true;
   #rewrittenAt = Number.NEGATIVE_INFINITY;
-  /** Monotonic time at which this hub began to lead, in milliseconds; at first that of its start. */
+  /** Monotonic time at which this hub began to lead, or its start, in milliseconds. */
   #leadsSince: number;
 
   constructor(deps: AlertsDeps) {
