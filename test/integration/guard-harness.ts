@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
-import { API_VERSION, type ClusterEvent, CONDITIONS, type SovereignPolicy } from '@fso/shared/api';
+import { API_VERSION, type ClusterEvent, CONDITIONS, REGION_LABEL, type SovereignPolicy } from '@fso/shared/api';
 import type { KindDescriptor, KubeClient } from '@fso/shared/kube';
 import { afterAll, beforeAll } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
@@ -55,12 +55,20 @@ class GuardHarness {
     await this.world.reaches('finance-eu', 'Active');
     await eventually(() => this.agent.observatory.snapshot().cluster.gatekeeper.state === 'Ready');
     await eventually(() => this.#isGuarded());
+    await eventually(() => this.#areNodesGuarded());
   }
 
-  /** Whether the agent has proven each guard: an API server puts them in force one by one. */
+  /** Whether the agent has found no guard open: an API server puts them in force one by one. */
   #isGuarded(): boolean {
     const { conditions } = this.agent.observatory.snapshot().cluster;
     return conditions.some(({ type, status }) => type === CONDITIONS.guardReady && status === 'True');
+  }
+
+  /** Whether the guard on nodes is in force, which the agent has no right to try. */
+  async #areNodesGuarded(): Promise<boolean> {
+    const request = { method: 'PATCH', path: '/api/v1/nodes/us-east-1-a', query: { dryRun: 'All' } } as const;
+    const patch = { ...request, body: labelled({ [REGION_LABEL]: 'eu-west-1' }), contentType: 'application/merge-patch+json' };
+    return (await refusalOf(this.admin.raw(patch, never))).includes('only trusted identities');
   }
 
   async as(user: string, groups: readonly string[] = []): Promise<KubeClient> {
