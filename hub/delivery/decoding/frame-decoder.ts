@@ -67,10 +67,11 @@ const SMALL_BYTES = 4 * 1024;
 export class FrameDecoder {
   readonly #limits: FrameDecoderLimits;
   readonly #pool: DecoderPool;
-  readonly #slices = new ThreadSlices();
+  readonly #slices: ThreadSlices;
 
   constructor(clock: Clock, limits: FrameDecoderLimits = FRAME_DECODER_LIMITS) {
     this.#limits = limits;
+    this.#slices = new ThreadSlices(() => clock.monotonicMs());
     this.#pool = new DecoderPool(limits, clock);
   }
 
