@@ -1,3 +1,4 @@
+import { fnv1a } from '@fso/shared/encoding';
 import type { Clock } from '@fso/shared/runtime';
 
 /** Round robin over namespaces. The next one is the one with the oldest turn or proof. */
@@ -45,13 +46,6 @@ export class ProbeSchedule {
   }
 }
 
-/** FNV-1a, 32 bits. */
-const hashOf = (text: string): number => {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  return hash >>> 0;
-};
-
 /**
  * Round robin over the kinds of proof of each namespace. Every second proof is of the first kind;
  * the others alternate. Namespaces start with different kinds, so that at any time some namespace
@@ -61,7 +55,7 @@ export class RoundRobin<Kind> {
   readonly #turns = new Map<string, number>();
 
   next(namespace: string, kinds: readonly Kind[]): Kind | undefined {
-    const turn = this.#turns.get(namespace) ?? hashOf(namespace);
+    const turn = this.#turns.get(namespace) ?? fnv1a(namespace);
     this.#turns.set(namespace, turn + 1);
     const [first, ...others] = kinds;
     return others.length === 0 || turn % 2 === 0 ? first : others[Math.floor(turn / 2) % others.length];

@@ -1,6 +1,6 @@
 export { byText, canonicalJson } from './canonical-json.ts';
 export * from './csv.ts';
 export { groupBy } from './group-by.ts';
-export { sha256 } from './hash.ts';
+export { fnv1a, sha256 } from './hash.ts';
 export * from './html.ts';
 export * from './read-json.ts';

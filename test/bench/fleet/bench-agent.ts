@@ -1,3 +1,4 @@
+import { fnv1a } from '@fso/shared/encoding';
 import { type AgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION, type Preview } from '@fso/shared/protocol';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { type AcceptedPolicies, type AgentSnapshot, LiveObservatory } from '../../../agent/observe/index.ts';
@@ -6,6 +7,7 @@ import { EventOutbox, Reporter } from '../../../agent/report/index.ts';
 import type { Connection } from '../../../agent/stream/connection.ts';
 import { Dialler } from '../../../agent/stream/dialler.ts';
 import type { ConnectionConfig } from '../../../agent/stream/hub-socket.ts';
+import { createRandom } from '../../harness/random.ts';
 import { BenchWorkloads } from './bench-workloads.ts';
 import { stopReading } from './client-sockets.ts';
 import { clusterFacts, type PolicyCondition, PROFILE, snapshotOf } from './cluster-state.ts';
@@ -33,16 +35,10 @@ const logger = createLogger({ name: 'bench', level: 'silent' });
 const NO_LIST: TeamList = { digest: '', policies: new Map() };
 
 /**
- * Returns a number in [0, 1) that depends only on a text: FNV-1a with the finalizer of MurmurHash3.
- * A cryptographic hash of each policy of each agent would occupy the cores for seconds.
+ * Returns a number in [0, 1) that depends only on a text. A cryptographic hash of each policy of
+ * each agent would occupy the cores for seconds.
  */
-const drawOf = (text: string): number => {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
-};
+const drawOf = (text: string): number => createRandom(fnv1a(text))();
 
 /** Agent with the product's stream and reports, in a cluster whose policies are all in force. */
 export class BenchAgent {
