@@ -49,8 +49,8 @@ const GATHER_MS = 1_000;
 /** Makes changes gather for 50 times as long as an evaluation: a commit changes all clusters. */
 const EVALUATION_WEIGHT = 5;
 /**
- * Time from the beginning of a term in which no evaluation comes before agents that wait to be let
- * in, in milliseconds: it would find them absent, and delay their return.
+ * Longest time for which a hub that begins to lead puts off evaluations while agents wait to be let
+ * in, in milliseconds: an evaluation would find them absent, and delay their return.
  */
 const RETURN_MS = 60_000;
 /** Shortest time between two rewrites of the texts of alerts. State changes are written at once. */
