@@ -70,13 +70,12 @@ export const judgeListed = (state: ListedState): Judgement => {
   return { deviation, isMissing: isMissing && deviation === undefined };
 };
 
-/** Inputs of a judgement, to be compared by identity. Identical inputs give the same judgement. */
-export const inputsOf = ({ listed, entry, observedGeneration, generation, profile, namespaces, asOf }: ListedState): readonly unknown[] => [
-  listed,
-  entry,
-  observedGeneration,
-  generation,
-  profile,
-  isGlobPolicy(listed) ? namespaces : undefined,
-  isExpired(listed.expiryDate, asOf.getTime()),
-];
+/** Whether two states have identical parts, so that their judgements are the same. */
+export const isSameState = (a: ListedState, b: ListedState): boolean =>
+  a.listed === b.listed &&
+  a.entry === b.entry &&
+  a.observedGeneration === b.observedGeneration &&
+  a.generation === b.generation &&
+  a.profile === b.profile &&
+  (a.namespaces === b.namespaces || !isGlobPolicy(a.listed)) &&
+  isExpired(a.listed.expiryDate, a.asOf.getTime()) === isExpired(b.listed.expiryDate, b.asOf.getTime());

@@ -16,7 +16,7 @@ import {
 import { isSameMap, sortedSet } from '../compare.ts';
 import type { DesiredPolicy } from '../enforce/index.ts';
 import type { AcceptedPolicies, AgentSnapshot } from '../observe/index.ts';
-import { inputsOf, type Judgement, judgeListed } from './deviations.ts';
+import { isSameState, type Judgement, judgeListed, type ListedState } from './deviations.ts';
 import type { ReportCheck } from './report-check.ts';
 
 const listedOf = weakMemo(({ policy, since }: DesiredPolicy) => listPolicy(policy, since));
@@ -91,6 +91,11 @@ interface Known<T> {
   readonly value: T;
 }
 
+interface Judged {
+  readonly state: ListedState;
+  readonly judgement: Judgement;
+}
+
 const NO_NAMESPACES: readonly string[] = [];
 
 /** Snapshot after a reconcile. */
@@ -103,7 +108,8 @@ type Seen = Required<Pick<AgentSnapshot, 'policies'>> & { readonly profile: NonN
 export class PolicyStatements {
   readonly #check: ReportCheck;
   #list: { readonly of: AcceptedPolicies['policies']; readonly list: AcceptedList } | undefined;
-  #judged: ReadonlyMap<string, Known<Judgement>> = new Map();
+  /** Last judgements of the policies of the list, by key. */
+  readonly #judged = new Map<string, Judged>();
   #namespaces: Known<readonly string[]> = { inputs: [], value: NO_NAMESPACES };
   #last: Known<Statement> = { inputs: [], value: { ground: null, policies: new Map(), samples: [], risks: [] } };
 
@@ -137,8 +143,11 @@ export class PolicyStatements {
   }
 
   #listOf({ policies }: AcceptedPolicies): AcceptedList {
-    if (this.#list?.of !== policies) this.#list = { of: policies, list: new AcceptedList(policies, this.#list?.list) };
-    return this.#list.list;
+    if (this.#list?.of === policies) return this.#list.list;
+    const list = new AcceptedList(policies, this.#list?.list);
+    this.#list = { of: policies, list };
+    for (const key of this.#judged.keys()) if (!list.has(key)) this.#judged.delete(key);
+    return list;
   }
 
   #judgeAll(
@@ -147,8 +156,8 @@ export class PolicyStatements {
     { policies, profile, asOf }: Seen,
   ): Omit<Statement, 'samples' | 'risks'> {
     const namespaces = this.#namespacesOf(list, policies);
-    const judged = new Map<string, Known<Judgement>>();
-    const deviations = new Map<string, NamedPolicy>();
+    const named = new Map<string, NamedPolicy>();
+    const missing: boolean[] = [];
     for (const listed of list.policies) {
       const { name } = listed;
       const seen = policies.get(name);
@@ -162,24 +171,22 @@ export class PolicyStatements {
         namespaces,
         asOf,
       };
-      const known = this.#judge(name, state);
-      judged.set(name, known);
-      if (known.value.deviation !== undefined) deviations.set(name, known.value.deviation);
+      const { deviation, isMissing } = this.#judge(name, state);
+      missing.push(isMissing);
+      if (deviation !== undefined) named.set(name, deviation);
     }
-    this.#judged = judged;
-    const missing = encodeBitmap(list.policies.length, (bit) => judged.get(list.policies[bit]?.name ?? '')?.value.isMissing === true);
-    const baseline = { list: digest, profile, missing, namespaces: [...namespaces] };
-    return {
-      ground: { baseline, expired: list.countExpired(asOf) },
-      policies: new Map([...deviations, ...this.#unlisted(policies, list)]),
-    };
+    for (const [key, entry] of this.#unlisted(policies, list)) named.set(key, entry);
+    const bitmap = encodeBitmap(missing.length, (bit) => missing[bit] === true);
+    const baseline = { list: digest, profile, missing: bitmap, namespaces: [...namespaces] };
+    return { ground: { baseline, expired: list.countExpired(asOf) }, policies: named };
   }
 
-  #judge(key: string, state: Parameters<typeof inputsOf>[0]): Known<Judgement> {
-    const inputs = inputsOf(state);
+  #judge(key: string, state: ListedState): Judgement {
     const known = this.#judged.get(key);
-    if (known !== undefined && sameItems(known.inputs, inputs)) return known;
-    return { inputs, value: judgeListed(state) };
+    if (known !== undefined && isSameState(known.state, state)) return known.judgement;
+    const judgement = judgeListed(state);
+    this.#judged.set(key, { state, judgement });
+    return judgement;
   }
 
   /** Picks violations by turns, one per policy, those of policies that deny first. */

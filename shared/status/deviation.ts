@@ -71,8 +71,13 @@ export const isWhole = (named: NamedPolicy): named is PolicyReport => 'name' in 
 /** Returns the JSON of a deviation. Memoized for each object. */
 export const textOfDeviation: (deviation: Deviation) => string = weakMemo((deviation) => JSON.stringify(deviation));
 
+const sharedByText = memoByText(
+  (text: string, _deviation: Deviation) => text,
+  (_text, deviation) => deviation,
+);
+
 /** Returns one shared object for all equal deviations. */
-export const internDeviation: (deviation: Deviation) => Deviation = memoByText(textOfDeviation, (deviation) => deviation);
+export const internDeviation = (deviation: Deviation): Deviation => sharedByText(textOfDeviation(deviation), deviation);
 
 /**
  * Groups policies by equal Deviation from the expected state, to keep reports small. Policies with
@@ -149,23 +154,27 @@ const reasonOf = (report: PolicyReport): string => {
   return reasonOfType(CONDITIONS.ready) ?? usualReason(report);
 };
 
-/**
- * Reduces a policy report to its phase, reason, lock states, counts and conditions. Returns a
- * Deviation even if the policy is as expected; equal ones are the same object.
- */
-export const standingOf: (report: PolicyReport) => Deviation = weakMemo((report) => {
+const readStanding = (report: PolicyReport): Deviation => {
   const { phase, violations, enforcement } = report;
   const { admission, gatekeeper, binding } = enforcement;
   const reason = reasonOf(report);
-  return internDeviation({
+  const standing: Deviation = {
     phase,
     reason: REASON.test(reason) ? reason : 'Other',
     locks: { admission: admission.state, gatekeeper: gatekeeper.state, binding: binding.state },
     violations,
     ...risksIn(report),
     conditions: reportedConditions(report),
-  });
-});
+  };
+  // The text is not kept for this object, as an equal one usually exists already.
+  return sharedByText(JSON.stringify(standing), standing);
+};
+
+/**
+ * Reduces a policy report to its phase, reason, lock states, counts and conditions. Returns a
+ * Deviation even if the policy is as expected; equal ones are the same object.
+ */
+export const standingOf: (report: PolicyReport) => Deviation = weakMemo(readStanding);
 
 const isProvenLock = ({ state }: ReportedLock): boolean => state === 'Enforced' || state === 'NotApplicable';
 
@@ -239,7 +248,8 @@ const isSameContent = (a: PolicyReport, b: PolicyReport): boolean =>
 export const deviationFrom = (expected: PolicyReport, seen: PolicyReport): Deviation | undefined => {
   const standing = standingOf(seen);
   if (!isSameContent(expected, seen)) return unjudged(standing, 'OtherContent');
-  if (standing !== standingOf(expected)) return standing;
+  // Not memoized: the expected report is made for this comparison.
+  if (standing !== readStanding(expected)) return standing;
   return sameItems(expected.namespaces, seen.namespaces) ? undefined : internDeviation({ ...standing, reason: 'OtherNamespaces' });
 };
 
