@@ -7,6 +7,7 @@ import git from 'isomorphic-git';
 import { commitView } from '../commit-view.ts';
 import { GitTransportError } from './git-errors.ts';
 import type { GitHttp } from './git-http.ts';
+import { objectFilesOf } from './object-files.ts';
 import { checkRefsAnswer } from './pack-limits.ts';
 import { receivePack } from './receive-pack.ts';
 
@@ -191,6 +192,18 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
   const { gitdir, url, ref } = options;
   // isomorphic-git keeps parsed pack indexes here; never shared between clones.
   let cache = {};
+  let objectFiles = objectFilesOf(gitdir);
+  const fetchObjects = async (remoteRef: string, signal: AbortSignal) => {
+    try {
+      return await fetchRef(options, cache, remoteRef, signal);
+    } finally {
+      objectFiles = objectFilesOf(gitdir);
+    }
+  };
+  const forget = (): void => {
+    cache = {};
+    objectFiles = objectFilesOf(gitdir);
+  };
   const init = async (): Promise<void> => {
     await mkdir(gitdir, { recursive: true, mode: 0o700 });
     await git.init({ fs, gitdir, bare: true, defaultBranch: 'held' });
@@ -201,7 +214,7 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
   const guard = new ReplacementGuard();
   const read = (id: string): Promise<{ readonly type: string; readonly data: Uint8Array }> =>
     guard.use(async () => {
-      const { type, object } = await git.readObject({ fs, gitdir, cache, oid: id, format: 'content' });
+      const { type, object } = await git.readObject({ fs: objectFiles, gitdir, cache, oid: id, format: 'content' });
       return { type, data: object as Uint8Array };
     });
   /** Resolves annotated tags to the commit that they name. */
@@ -215,7 +228,7 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
   return {
     fetch: async (signal) => {
       if ((await weightOf(gitdir)) > CACHE_WEIGHT) cache = {};
-      const { fetchHead } = await fetchRef(options, cache, ref, signal);
+      const { fetchHead } = await fetchObjects(ref, signal);
       if (fetchHead === null) throw new GitTransportError('the repository has no commits');
       const oid = await peel(fetchHead);
       await git.writeRef({ fs, gitdir, ref: HELD_REF, value: oid, force: true });
@@ -229,14 +242,14 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
     },
     listTags: (prefix, signal) => listTags(options, prefix, signal),
     fetchTag: async (name, id, signal) => {
-      await fetchRef(options, cache, TAG_REFS + name, signal);
+      await fetchObjects(TAG_REFS + name, signal);
       const { type, data } = await read(id);
       return type === 'tag' ? data : undefined;
     },
     reset: async () => {
       await remove(gitdir);
-      cache = {};
       await init();
+      forget();
     },
     packs: async () => (await packFilesOf(gitdir)).filter((file) => file.endsWith('.idx')).length,
     weight: () => weightOf(gitdir),
@@ -252,7 +265,7 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
       await guard.replace(async () => {
         await rename(gitdir, old);
         await rename(fresh, gitdir);
-        cache = {};
+        forget();
       });
       await remove(old);
     },
