@@ -24,8 +24,6 @@ export class FrameDispatcher {
   #onFirstReport: (() => void) | undefined;
   /** Resolves once the last ack is written, or cannot be. */
   #acked: Promise<void> = Promise.resolve();
-  /** Whether the ledger knows that the agent has reported the current state of its cluster. */
-  #isConfirmed: boolean = false;
 
   constructor(context: FrameContext, options: FrameDispatcherOptions) {
     this.#context = context;
@@ -103,13 +101,14 @@ export class FrameDispatcher {
    * which the previous stream ended. A failed write is repeated with the next frame.
    */
   async #noteConfirmed(frame: Exclude<AgentFrame, Hello>): Promise<void> {
-    if (this.#isConfirmed) return;
-    const { cluster, stream, deps } = this.#context;
+    const { cluster, stream, state, deps } = this.#context;
+    const { reports } = state;
+    if (reports.isConfirmed) return;
     const isCurrent = frame.type === 'report' ? !isDiverged(await deps.ledger.cluster(cluster)) : this.#hasReported;
     if (!isCurrent || !stream.isOpen()) return;
-    this.#isConfirmed = true;
+    reports.isConfirmed = true;
     deps.ledger.confirmStream(cluster, stream).catch((err: unknown) => {
-      this.#isConfirmed = false;
+      reports.isConfirmed = false;
       this.#options.onWriteFailure(err);
     });
   }

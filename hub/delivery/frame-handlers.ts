@@ -80,6 +80,8 @@ export interface ReportProgress {
   resyncing: boolean;
   /** Report that the next frame continues; undefined if the last one was complete. */
   unfinished: UnfinishedReport | undefined;
+  /** Whether the agent has reported the current state of its cluster on this stream. */
+  isConfirmed: boolean;
   /** Number of the last report that the ledger has taken. */
   taken: number;
   /** Number of the last report that was acknowledged. */
@@ -150,6 +152,7 @@ export const createSessionState = (clock: Clock): SessionState => ({
   reports: {
     resyncing: false,
     unfinished: undefined,
+    isConfirmed: false,
     taken: 0,
     acknowledged: 0,
     mended: 0,

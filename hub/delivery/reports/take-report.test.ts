@@ -185,7 +185,15 @@ it('charges the cluster for its report once the ledger has written it, together 
   expect(budget.frame(1)).toBeGreaterThan(0);
 });
 
-it('acknowledges a report that names nothing with the next ping, or once sixteen wait', async () => {
+it('acknowledges reports at once until the agent has reported the state of its cluster', async () => {
+  const { context, sent, say } = await start();
+  context.state.reports.isConfirmed = false;
+  await say({ full: true, policies: [a] });
+  for (let count = 0; count < 3; count += 1) await say({});
+  expect(sent).toEqual(Array.from({ length: 4 }, () => 'reported'));
+});
+
+it('acknowledges a later report that names nothing with the next ping, or once sixteen wait', async () => {
   const { context, sent, say } = await start();
   await say({ full: true, policies: [a] });
   await say({});

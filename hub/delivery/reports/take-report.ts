@@ -103,13 +103,13 @@ const isQuiet = ({ full, deviations, policies, removed, events }: Frame<'report'
   !full && deviations.length + policies.length + removed.length + events.length === 0;
 
 /**
- * Acknowledges a report that was taken. A quiet one is acknowledged with the next ping, as most
- * agents report nothing else about a commit.
+ * Acknowledges a report that was taken. After the first state of the cluster, a quiet one is
+ * acknowledged with the next ping, as most agents report nothing else about a commit.
  */
 const noteAcknowledged = (frame: Frame<'report'>, isOfFull: boolean, context: FrameContext): void => {
   const { reports } = context.state;
   reports.taken = frame.seq;
-  const mayWait = isQuiet(frame) && !isOfFull && frame.seq - reports.acknowledged < MAX_UNACKNOWLEDGED;
+  const mayWait = reports.isConfirmed && isQuiet(frame) && !isOfFull && frame.seq - reports.acknowledged < MAX_UNACKNOWLEDGED;
   if (!mayWait) acknowledge(context);
 };
 

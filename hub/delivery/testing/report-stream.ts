@@ -31,11 +31,14 @@ const createAgent = ({ clock, ledger, targets, resyncs }: Hub, cluster: string) 
   const sent: HubFrame['type'][] = [];
   const closing = new AbortController();
   const closed = closing.signal;
+  const state = createSessionState(clock);
+  // As after the first state of its cluster.
+  state.reports.isConfirmed = true;
   const context: FrameContext = {
     cluster,
     stream: { id: cluster, isOpen: () => !closed.aborted },
     closed,
-    state: createSessionState(clock),
+    state,
     budget,
     deps: { ledger, clock, metrics: { reported: () => undefined }, targets } as unknown as FrameContext['deps'],
     send: ({ type }) => void sent.push(type),
