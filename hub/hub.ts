@@ -200,8 +200,15 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   // Step ⑨: issues, alerts, metrics and the API.
   const certificates = () => certificatesOf(config.agentTls, identity);
   const served = { ledger, fleet, auditKey: auditKey.id };
-  const areAgentsWaiting = () => delivery.queues().agents + delivery.queues().connections > 0;
-  const alerting = { areAgentsWaiting, clock, pauses, rollout, logger: log('alerts'), random, metrics: metrics.alerts };
+  const alerting = {
+    isAwaitingAgents: () => delivery.isAwaitingAgents,
+    clock,
+    pauses,
+    rollout,
+    logger: log('alerts'),
+    random,
+    metrics: metrics.alerts,
+  };
   const { issues, alerts } = openAlerts(config, { ...served, ...alerting, certificates: certificates() });
   const queues = () => ({ ...delivery.queues(), ledger: ledger.waitingWrites() });
   registerHubReadings(registry, { queues, certificates, lateShare: () => pauses.lateShare(), rollout: () => rollout.readings() });

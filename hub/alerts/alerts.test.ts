@@ -22,16 +22,16 @@ describe('a hub that leads', () => {
   });
 
   it.each([
-    ['until none waits to be let in', 20],
+    ['until all have reported', 20],
     ['for a minute at most', undefined],
   ])('leaves the cores to agents that come back, %s', async (_until, greetedAfter) => {
     await using opened = await openAlertingHubs();
     const { state, start, pass } = opened;
-    state.areAgentsWaiting = true;
+    state.isAwaitingAgents = true;
     const { end } = start();
     let seconds = 0;
     for (; state.looks === 0 && seconds < 90; seconds += 1) {
-      if (seconds === greetedAfter) state.areAgentsWaiting = false;
+      if (seconds === greetedAfter) state.isAwaitingAgents = false;
       await pass(1 / 60);
     }
     expect(seconds).toBeGreaterThan(greetedAfter ?? 59);

@@ -32,8 +32,8 @@ export interface AlertsDeps extends Runtime {
    * problem has lasted.
    */
   readonly pausedMs: () => number;
-  /** Whether agents wait to be let in, as they do when all come back after a start. */
-  readonly areAgentsWaiting: () => boolean;
+  /** Whether agents are yet to be let in or to report, as when all come back after a start. */
+  readonly isAwaitingAgents: () => boolean;
   readonly metrics: AlertMetrics;
   /** Address of the dashboard; if undefined, links are paths. */
   readonly hubUrl: string | undefined;
@@ -49,8 +49,8 @@ const GATHER_MS = 1_000;
 /** Makes changes gather for 50 times as long as an evaluation: a commit changes all clusters. */
 const EVALUATION_WEIGHT = 5;
 /**
- * Longest time for which a hub that begins to lead puts off evaluations while agents wait to be let
- * in, in milliseconds: an evaluation would find them absent, and delay their return.
+ * Longest time for which a hub that begins to lead puts off evaluations while agents come back, in
+ * milliseconds: an evaluation would find them absent, and delay their return.
  */
 const RETURN_MS = 60_000;
 /** Shortest time between two rewrites of the texts of alerts. State changes are written at once. */
@@ -237,7 +237,7 @@ export class Alerts {
 
   /** Evaluates the fleet and notifies receivers. @returns when to do so again, in ms since 1970 */
   async #reconcile(signal: AbortSignal): Promise<number> {
-    const { ledger, clock, file, metrics, areAgentsWaiting } = this.#deps;
+    const { ledger, clock, file, metrics, isAwaitingAgents } = this.#deps;
     if (!ledger.leads()) {
       this.#pending.stop();
       this.#mustPass = true;
@@ -245,7 +245,7 @@ export class Alerts {
       metrics.waiting(0);
       return Number.POSITIVE_INFINITY;
     }
-    if (areAgentsWaiting() && clock.monotonicMs() - this.#leadsSince < RETURN_MS) return this.#nowMs() + GATHER_MS;
+    if (isAwaitingAgents() && clock.monotonicMs() - this.#leadsSince < RETURN_MS) return this.#nowMs() + GATHER_MS;
     await this.compareWithSilences();
     // Notifies what fired under the previous leader, or before a failed pass, even if it resolves.
     if (this.#mustPass) await this.#notifier.pass(file.config, signal);

@@ -167,7 +167,8 @@ it('shows policies as not reported where an agent without a commit replaces one 
 });
 
 it('counts a cluster as unknown until the hub has all of its report', async () => {
-  const { confirmed } = bench;
+  const { confirmed, delivery } = bench;
+  expect(delivery.isAwaitingAgents).toBe(false);
   const { report, of } = await reportingAgent();
   const [first, second] = [policyReport('first'), policyReport('second')];
   const total = new ReportedNames().take({ full: true, policies: [first, second], removed: [] });
@@ -175,9 +176,10 @@ it('counts a cluster as unknown until the hub has all of its report', async () =
   await expect.poll(() => of('reported')).toBe(1);
   report({ seq: 2, more: true, policies: [], total });
   await expect.poll(() => of('reported')).toBe(2);
-  expect(confirmed).toEqual([]);
+  expect([confirmed, delivery.isAwaitingAgents]).toEqual([[], true]);
   report({ seq: 3, policies: [second], total });
   await expect.poll(() => confirmed).toEqual(['eu']);
+  expect(delivery.isAwaitingAgents).toBe(false);
 });
 
 it('requests everything from a bounded number of agents at a time where all digests differ', async () => {

@@ -101,6 +101,14 @@ export class Delivery {
     return { connections: this.#handshakes.waiting, agents: this.#handshakeTurns.waiting, offers: this.#shared.offerLimit.waiting };
   }
 
+  /** Whether agents wait to be let in, or have not reported the state of their clusters yet. */
+  get isAwaitingAgents(): boolean {
+    const { connections, agents } = this.queues();
+    if (connections + agents > 0) return true;
+    for (const { isConfirmed } of this.#byCluster.values()) if (!isConfirmed) return true;
+    return false;
+  }
+
   /** Takes over the server's upgrades. */
   attach(server: HttpServer | HttpsServer): void {
     this.#handshakes.watch(server);

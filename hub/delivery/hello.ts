@@ -40,7 +40,7 @@ export const findWitness = ({ checkpoint }: Hello, { checkpoints }: DeliveryDeps
   checkpoint?.key === checkpoints.key && isSigned(checkpoint) ? checkpoint : undefined;
 
 /** Writes the witness of a hello into the ledger, if the hello has one. */
-export const keepWitness = async (hello: Hello, context: FrameContext): Promise<void> => {
+const keepWitness = async (hello: Hello, context: FrameContext): Promise<void> => {
   const { cluster, deps } = context;
   const witness = findWitness(hello, deps);
   if (witness !== undefined) await deps.ledger.audit.addWitness(cluster, witness);
@@ -51,11 +51,17 @@ export const keepWitness = async (hello: Hello, context: FrameContext): Promise<
  * Records the revision that an agent enforces according to its hello as acked: the ack may have
  * been lost with the previous stream.
  */
-export const keepRevision = async ({ revision }: Hello, { cluster, stream, state, deps: { ledger } }: FrameContext): Promise<void> => {
+const keepRevision = async ({ revision }: Hello, { cluster, stream, state, deps: { ledger } }: FrameContext): Promise<void> => {
   if (revision === null) return;
   const known = await ledger.cluster(cluster);
   // An answer on this stream is newer.
   if (!state.commits.hasAnswered && known?.acked?.revision !== revision) await ledger.setAck(cluster, { revision, digest: null }, stream);
+};
+
+/** Writes the revision and the witness of a hello into the ledger. */
+export const keepHeld = async (hello: Hello, context: FrameContext): Promise<void> => {
+  await keepRevision(hello, context);
+  await keepWitness(hello, context);
 };
 
 /** Sets the commits and the checkpoint that an agent has according to its hello. */

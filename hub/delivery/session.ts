@@ -7,7 +7,7 @@ import { FrameReader } from './decoding/frame-reader.ts';
 import { FrameDispatcher } from './frame-dispatcher.ts';
 import { createSessionState, type FrameContext, logLimited, type SessionState } from './frame-handlers.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { type Hello, keepRevision, keepWitness, noteHeld, refuseHello, sendCheckpoints } from './hello.ts';
+import { type Hello, keepHeld, noteHeld, refuseHello, sendCheckpoints } from './hello.ts';
 import { type AgentAnswer, type AgentQuestion, Inspections } from './inspections.ts';
 import { OfferSender } from './offers/offer-sender.ts';
 import { Outbox } from './outbox.ts';
@@ -165,6 +165,11 @@ export class Session {
     this.#outbox.checkProgress();
   }
 
+  /** Whether the agent has reported the current state of its cluster. */
+  get isConfirmed(): boolean {
+    return this.#state.reports.isConfirmed;
+  }
+
   /** Whether the agent was greeted. */
   get isGreeted(): boolean {
     return this.#phase.name === 'ready';
@@ -280,7 +285,8 @@ export class Session {
     const target = this.#deps.targets.targetOf(this.cluster);
     if (target !== null) this.offer(target);
     // Not awaited: the hub serves the agent even while the database is unavailable.
-    this.#noteHello(hello).catch((err: unknown) => this.#noteWriteFailure(err));
+    const kept = this.#heartbeat.openStream(hello).then(() => keepHeld(hello, this.#context));
+    kept.catch((err: unknown) => this.#noteWriteFailure(err));
     void this.sendCheckpoint();
     this.#logger.info({ revision: hello.revision, agentVersion: hello.agentVersion }, 'agent connected');
   }
@@ -289,11 +295,5 @@ export class Session {
     const leave = await this.#handshakeTurns.enter(this.#socket.closed);
     this.#dispatcher.onFirstReport(leave);
     void this.#deps.clock.sleep(FIRST_FRAME_MS, this.#socket.closed).then(leave, leave);
-  }
-
-  async #noteHello(hello: Hello): Promise<void> {
-    await this.#heartbeat.openStream(hello);
-    await keepRevision(hello, this.#context);
-    await keepWitness(hello, this.#context);
   }
 }

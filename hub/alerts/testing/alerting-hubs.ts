@@ -33,8 +33,8 @@ interface HubState {
   listMs: number;
   health: LedgerHealth;
   pausedMs: number;
-  /** Whether agents wait to be let in. */
-  areAgentsWaiting: boolean;
+  /** Whether agents are yet to be let in or to report. */
+  isAwaitingAgents: boolean;
   beforeWrite: (kind: string) => Promise<void>;
 }
 
@@ -130,7 +130,7 @@ rules: {ClusterAway: {for: ${awayFor}}}
     listMs: 0,
     health: { ok: true },
     pausedMs: 0,
-    areAgentsWaiting: false,
+    isAwaitingAgents: false,
     beforeWrite: async () => undefined,
   };
   const registry = new Registry();
@@ -153,7 +153,7 @@ rules: {ClusterAway: {for: ${awayFor}}}
         file: new AlertsFile(path, config, pino({ level: 'silent' })),
         clock,
         pausedMs: () => state.pausedMs,
-        areAgentsWaiting: () => state.areAgentsWaiting,
+        isAwaitingAgents: () => state.isAwaitingAgents,
         metrics,
       }),
     ...passTime(clock),

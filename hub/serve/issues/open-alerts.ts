@@ -14,7 +14,7 @@ export interface AlertsSettings {
 }
 
 /** Sources of the issues that become alerts. */
-export interface OpenAlertsDeps extends Runtime, Pick<AlertsDeps, 'areAgentsWaiting'> {
+export interface OpenAlertsDeps extends Runtime, Pick<AlertsDeps, 'isAwaitingAgents'> {
   readonly ledger: FleetState & Journal & Lease;
   readonly fleet: FleetReader;
   readonly pauses: PauseDetector;

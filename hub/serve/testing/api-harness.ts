@@ -72,11 +72,11 @@ const WITHOUT_FILES = {
   agentTokens: new Map<string, string>(),
 };
 
-const createAlerts = (deps: Omit<AlertsDeps, 'pausedMs' | 'areAgentsWaiting' | 'random' | 'metrics'>): Alerts =>
+const createAlerts = (deps: Omit<AlertsDeps, 'pausedMs' | 'isAwaitingAgents' | 'random' | 'metrics'>): Alerts =>
   new Alerts({
     ...deps,
     pausedMs: () => 0,
-    areAgentsWaiting: () => false,
+    isAwaitingAgents: () => false,
     random: () => 0.5,
     metrics: createHubMetrics(new Registry()).alerts,
   });
