@@ -92,7 +92,8 @@ interface Known<T> {
 }
 
 interface Judged {
-  readonly state: ListedState;
+  /** Newest state with this judgement. */
+  state: ListedState;
   readonly judgement: Judgement;
 }
 
@@ -183,7 +184,11 @@ export class PolicyStatements {
 
   #judge(key: string, state: ListedState): Judgement {
     const known = this.#judged.get(key);
-    if (known !== undefined && isSameState(known.state, state)) return known.judgement;
+    if (known !== undefined && isSameState(known.state, state)) {
+      // So that no names of earlier namespaces are retained.
+      known.state = state;
+      return known.judgement;
+    }
     const judgement = judgeListed(state);
     this.#judged.set(key, { state, judgement });
     return judgement;
