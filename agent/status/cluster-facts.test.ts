@@ -139,13 +139,14 @@ describe('clusterFacts', () => {
     ).toBeUndefined();
   });
 
-  it('shows a guard that is missing before one that is open or unproven', () => {
+  it('shows a guard that is missing before one that is open or unproven, and knows nothing of one that is being proven', () => {
     const guardReady = (problems: Partial<ClusterFactsInput['problems']>) =>
       readyOf(CONDITIONS.guardReady, { problems: { gatekeeper: undefined, guard: undefined, ...problems } });
     expect(guardReady({})).toEqual(['True', 'InPlace', '']);
     const open = { reason: 'Open', message: 'guard x does not refuse' } as const;
     expect(guardReady({ guardProof: open })).toEqual(['False', 'Open', open.message]);
     expect(guardReady({ guardProof: { ...open, reason: 'Unproven' } })).toEqual(['False', 'Unproven', open.message]);
+    expect(guardReady({ guardProof: { reason: 'Proving', message: 'not proven yet: x' } })).toEqual(['Unknown', 'Proving', 'not proven yet: x']);
     expect(guardReady({ guard: 'not in place', guardProof: open })).toEqual(['False', 'Missing', 'not in place']);
   });
 });

@@ -125,9 +125,9 @@ const guardCondition = ({ capabilities, problems, notObserved }: ClusterFactsInp
   // A guard that was seen to be open stays open, whatever else is not observed.
   const unknown = problem?.reason === 'Open' ? undefined : unknownOf(type, notObserved?.('guard'));
   if (unknown !== undefined) return unknown;
-  return problem === undefined
-    ? { type, status: 'True', reason: 'InPlace', message: '' }
-    : { type, status: 'False', reason: problem.reason, message: problem.message };
+  if (problem === undefined) return { type, status: 'True', reason: 'InPlace', message: '' };
+  const { reason, message } = problem;
+  return { type, status: reason === 'Proving' ? 'Unknown' : 'False', reason, message };
 };
 
 /**

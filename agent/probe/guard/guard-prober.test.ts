@@ -69,7 +69,7 @@ describe('GuardProber', () => {
     await harness.clock.advance(9_000);
     expect(harness.requests.some(({ namespace }) => namespace === LOCKS)).toBe(true);
     expect(states()).toEqual({ ...all('proven'), [LOCKS]: 'pending' });
-    expect(harness.guard.problem).toBeUndefined();
+    expect(harness.guard.problem).toEqual({ reason: 'Proving', message: `not proven yet: ${LOCKS}` });
     harness.openGuards.clear();
     await harness.clock.advance(11_000);
     expect(states()).toEqual(all('proven'));

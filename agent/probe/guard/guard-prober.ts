@@ -38,8 +38,11 @@ export interface GuardTarget {
 
 /** Problem of the guards that their proofs show. */
 export interface GuardProblem {
-  /** Open: a guard admits what it must refuse. Unproven: it is unknown whether one does. */
-  readonly reason: 'Open' | 'Unproven';
+  /**
+   * Open: a guard admits what it must refuse. Unproven: it is unknown whether one does. Proving: it
+   * will be known soon.
+   */
+  readonly reason: 'Open' | 'Unproven' | 'Proving';
   readonly message: string;
 }
 
@@ -136,12 +139,14 @@ export class GuardProber {
     return this.#times.oldest();
   }
 
-  /** Problem of the guards. A guard whose proof is pending has none. */
+  /** Worst problem of the guards; undefined if all are proven. */
   get problem(): GuardProblem | undefined {
     const failed = this.#messagesOf('failed');
     if (failed.length > 0) return { reason: 'Open', message: failed.join('; ') };
     const unanswered = this.#messagesOf('unanswered');
-    return unanswered.length === 0 ? undefined : { reason: 'Unproven', message: unanswered.join('; ') };
+    if (unanswered.length > 0) return { reason: 'Unproven', message: unanswered.join('; ') };
+    const pending = [...this.#states].flatMap(([guard, { state }]) => (state === 'pending' ? [guard] : []));
+    return pending.length === 0 ? undefined : { reason: 'Proving', message: `not proven yet: ${pending.join(', ')}` };
   }
 
   #messagesOf(wanted: ProofState['state']): readonly string[] {
