@@ -26,7 +26,8 @@ const start = async (turns?: number) => {
 };
 
 it('requests the policies of an unknown list once, and shows those of known ones', async () => {
-  const { sent, say, compare, list, known } = await start();
+  const { sent, say, compare, list, known, accept } = await start();
+  await accept();
   await say({ full: true, baseline: baselineOf(OTHER) });
   expect([sent, await known()]).toEqual([['reported', 'list'], []]);
   await say({ baseline: baselineOf(OTHER) });
@@ -48,7 +49,8 @@ it('requests no known list', async () => {
 });
 
 it('refuses policies without the digest of their list, and delays an agent that sends them', async () => {
-  const { ledger, budget, sent, say, compare, list, known } = await start();
+  const { ledger, budget, sent, say, compare, list, known, accept } = await start();
+  await accept();
   await say({ full: true, baseline: baselineOf(OTHER) });
   await list({ list: OTHER, policies: policies.slice(1) });
   expect([await ledger.knowsList(OTHER, 'eu'), budget.strikes.leftMs()]).toEqual([false, 1_000]);

@@ -159,7 +159,8 @@ it('keeps an agent Pending whose reports never match their digest, and requests 
 });
 
 it('knows why a cluster with more than the hub keeps differs, and requests nothing', async () => {
-  const { sent, say, compare, read } = await start({ reports: { ...reportLimits(), clusterBytes: 10_000 } });
+  const { sent, say, compare, read, accept } = await start({ reports: { ...reportLimits(), clusterBytes: 10_000 } });
+  await accept();
   const large = [a, b, c].map((report) => ({ ...report, message: 'x'.repeat(4_000) }));
   await say({ full: true, policies: large });
   await compare();
@@ -185,16 +186,16 @@ it('charges the cluster for its report once the ledger has written it, together 
   expect(budget.frame(1)).toBeGreaterThan(0);
 });
 
-it('acknowledges reports at once until the agent has reported the state of its cluster', async () => {
-  const { context, sent, say } = await start();
-  context.state.reports.isConfirmed = false;
+it('acknowledges reports at once until a cluster has its first commit', async () => {
+  const { sent, say } = await start();
   await say({ full: true, policies: [a] });
   for (let count = 0; count < 3; count += 1) await say({});
   expect(sent).toEqual(Array.from({ length: 4 }, () => 'reported'));
 });
 
 it('acknowledges a later report that names nothing with the next ping, or once sixteen wait', async () => {
-  const { context, sent, say } = await start();
+  const { context, sent, say, accept } = await start();
+  await accept();
   await say({ full: true, policies: [a] });
   await say({});
   expect(sent).toEqual(['reported']);

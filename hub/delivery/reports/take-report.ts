@@ -102,14 +102,24 @@ export const acknowledge = ({ state: { reports }, send }: Pick<FrameContext, 'st
 const isQuiet = ({ full, deviations, policies, removed, events }: Frame<'report'>): boolean =>
   !full && deviations.length + policies.length + removed.length + events.length === 0;
 
+/** A report that the ledger has taken. */
+interface TakenReport {
+  readonly frame: Frame<'report'>;
+  /** Whether it belongs to a full report. */
+  readonly isOfFull: boolean;
+  /** Record of the cluster before it. */
+  readonly known: ClusterRecord | null;
+}
+
 /**
- * Acknowledges a report that was taken. After the first state of the cluster, a quiet one is
+ * Acknowledges a report that was taken. From the second commit of a cluster on, a quiet one is
  * acknowledged with the next ping, as most agents report nothing else about a commit.
  */
-const noteAcknowledged = (frame: Frame<'report'>, isOfFull: boolean, context: FrameContext): void => {
+const noteAcknowledged = ({ frame, isOfFull, known }: TakenReport, context: FrameContext): void => {
   const { reports } = context.state;
   reports.taken = frame.seq;
-  const mayWait = reports.isConfirmed && isQuiet(frame) && !isOfFull && frame.seq - reports.acknowledged < MAX_UNACKNOWLEDGED;
+  const isFirst = known === null || known.acked === null;
+  const mayWait = !isFirst && isQuiet(frame) && !isOfFull && frame.seq - reports.acknowledged < MAX_UNACKNOWLEDGED;
   if (!mayWait) acknowledge(context);
 };
 
@@ -129,10 +139,11 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
 };
 
 /** Acknowledges a report that the ledger has taken, and asks for what it still lacks. */
-const noteApplied = async (frame: Frame<'report'>, isOfFull: boolean, context: FrameContext): Promise<void> => {
+const noteApplied = async (taken: TakenReport, context: FrameContext): Promise<void> => {
   const { cluster, deps } = context;
+  const { frame, isOfFull } = taken;
   deps.metrics.reported();
-  noteAcknowledged(frame, isOfFull, context);
+  noteAcknowledged(taken, context);
   const record = await deps.ledger.cluster(cluster);
   noteTaken(frame, isOfFull, record, context);
   await askForList(frame.baseline, context);
@@ -169,7 +180,7 @@ const applyReport = async (frame: Frame<'report'>, answer: AckedRevision | undef
     admitted.undo();
     return askAgain();
   }
-  await noteApplied(frame, isOfFull, context);
+  await noteApplied({ frame, isOfFull, known }, context);
   return true;
 };
 

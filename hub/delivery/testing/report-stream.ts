@@ -31,14 +31,11 @@ const createAgent = ({ clock, ledger, targets, resyncs }: Hub, cluster: string) 
   const sent: HubFrame['type'][] = [];
   const closing = new AbortController();
   const closed = closing.signal;
-  const state = createSessionState(clock);
-  // As after the first state of its cluster.
-  state.reports.isConfirmed = true;
   const context: FrameContext = {
     cluster,
     stream: { id: cluster, isOpen: () => !closed.aborted },
     closed,
-    state,
+    state: createSessionState(clock),
     budget,
     deps: { ledger, clock, metrics: { reported: () => undefined }, targets } as unknown as FrameContext['deps'],
     send: ({ type }) => void sent.push(type),
@@ -77,6 +74,8 @@ const createAgent = ({ clock, ledger, targets, resyncs }: Hub, cluster: string) 
     sayAll: (change: Partial<LooseReport> = {}) => settled(begin({ full: true, policies: [...reported.values()], ...change })),
     compare: () => settled(takeDigest({ type: 'digest', digest: digestOfReports(reported.values()), seq }, context)),
     list: (frame: Omit<Frame<'listed'>, 'type'>) => settled(takeListed({ type: 'listed', ...frame }, context)),
+    /** The agent has accepted a commit before. */
+    accept: () => ledger.setAck(cluster, { revision: 'f'.repeat(40), digest: 'd' }),
     close: () => closing.abort(),
   };
 };
