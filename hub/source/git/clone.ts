@@ -187,9 +187,16 @@ export const listRefs = async ({ url, http }: Pick<CloneOptions, 'url' | 'http'>
 const listTags = async (options: CloneOptions, prefix: string, signal: AbortSignal) =>
   (await listRefs(options, TAG_REFS + prefix, signal)).map(({ ref, oid }) => ({ name: ref.slice(TAG_REFS.length), id: oid }));
 
+/** Makes a bare clone that is empty, unless there is one. */
+const init = async ({ gitdir, url }: CloneOptions): Promise<void> => {
+  await mkdir(gitdir, { recursive: true, mode: 0o700 });
+  await git.init({ fs, gitdir, bare: true, defaultBranch: 'held' });
+  await git.addRemote({ fs, gitdir, remote: 'origin', url, force: true });
+};
+
 /** Opens a bare clone, or makes an empty one. */
 export const openClone = async (options: CloneOptions): Promise<Clone> => {
-  const { gitdir, url, ref } = options;
+  const { gitdir, ref } = options;
   // isomorphic-git keeps parsed pack indexes here; never shared between clones.
   let cache = {};
   let objectFiles = objectFilesOf(gitdir);
@@ -204,12 +211,7 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
     cache = {};
     objectFiles = objectFilesOf(gitdir);
   };
-  const init = async (): Promise<void> => {
-    await mkdir(gitdir, { recursive: true, mode: 0o700 });
-    await git.init({ fs, gitdir, bare: true, defaultBranch: 'held' });
-    await git.addRemote({ fs, gitdir, remote: 'origin', url, force: true });
-  };
-  await init();
+  await init(options);
 
   const guard = new ReplacementGuard();
   const read = (id: string): Promise<{ readonly type: string; readonly data: Uint8Array }> =>
@@ -248,7 +250,7 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
     },
     reset: async () => {
       await remove(gitdir);
-      await init();
+      await init(options);
       forget();
     },
     packs: async () => (await packFilesOf(gitdir)).filter((file) => file.endsWith('.idx')).length,
