@@ -146,7 +146,11 @@ describe('clusterFacts', () => {
     const open = { reason: 'Open', message: 'guard x does not refuse' } as const;
     expect(guardReady({ guardProof: open })).toEqual(['False', 'Open', open.message]);
     expect(guardReady({ guardProof: { ...open, reason: 'Unproven' } })).toEqual(['False', 'Unproven', open.message]);
-    expect(guardReady({ guardProof: { reason: 'Proving', message: 'not proven yet: x' } })).toEqual(['Unknown', 'Proving', 'not proven yet: x']);
+    expect(guardReady({ guardProof: { reason: 'Proving', message: 'not proven yet: x' } })).toEqual([
+      'Unknown',
+      'Proving',
+      'not proven yet: x',
+    ]);
     expect(guardReady({ guard: 'not in place', guardProof: open })).toEqual(['False', 'Missing', 'not in place']);
   });
 });
