@@ -22,7 +22,7 @@ describe('a hub that leads', () => {
   });
 
   it.each([
-    ['until all have reported', 20],
+    ['until they have reported', 20],
     ['for a minute at most', undefined],
   ])('leaves the cores to agents that come back, %s', async (_until, greetedAfter) => {
     await using opened = await openAlertingHubs();

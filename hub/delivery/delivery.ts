@@ -101,12 +101,12 @@ export class Delivery {
     return { connections: this.#handshakes.waiting, agents: this.#handshakeTurns.waiting, offers: this.#shared.offerLimit.waiting };
   }
 
-  /** Whether agents wait to be let in, or have not reported the state of their clusters yet. */
+  /** Whether agents wait to be let in, or more than a tenth of them have not reported yet. */
   get isAwaitingAgents(): boolean {
     const { connections, agents } = this.queues();
-    if (connections + agents > 0) return true;
-    for (const { isConfirmed } of this.#byCluster.values()) if (!isConfirmed) return true;
-    return false;
+    let silent = 0;
+    for (const { isConfirmed } of this.#byCluster.values()) if (!isConfirmed) silent += 1;
+    return connections + agents > 0 || silent > this.#byCluster.size / 10;
   }
 
   /** Takes over the server's upgrades. */
