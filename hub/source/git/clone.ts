@@ -250,8 +250,8 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
     },
     reset: async () => {
       await remove(gitdir);
-      await init(options);
       forget();
+      await init(options);
     },
     packs: async () => (await packFilesOf(gitdir)).filter((file) => file.endsWith('.idx')).length,
     weight: () => weightOf(gitdir),

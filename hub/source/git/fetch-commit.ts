@@ -1,10 +1,10 @@
-import fs from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { GetObject } from '@fso/shared/git';
 import git from 'isomorphic-git';
 import { isGitObjectMissing } from './clone.ts';
 import { GitTransportError } from './git-errors.ts';
 import type { GitHttp } from './git-http.ts';
+import { objectFilesOf } from './object-files.ts';
 import type { PackLimits } from './pack-limits.ts';
 import { storePack } from './receive-pack.ts';
 
@@ -60,7 +60,7 @@ const download = async (fetch: CommitFetch, signal: AbortSignal): Promise<void> 
  * Creates a reader of the objects in a folder, which returns undefined for missing ones and tags.
  */
 const readerOf = (gitdir: string): GetObject => {
-  const cache = {};
+  const [fs, cache] = [objectFilesOf(gitdir), {}];
   return async (id) => {
     try {
       const { type, object } = await git.readObject({ fs, gitdir, cache, oid: id, format: 'content' });

@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import git from 'isomorphic-git';
@@ -27,6 +27,15 @@ it('reads loose and packed objects, and finds no other', async () => {
   const files = objectFilesOf(gitdir);
   expect(await Promise.all([packed, loose].map((id) => textOf(files, id)))).toEqual(['packed', 'loose']);
   await expect(textOf(files, 'f'.repeat(40))).rejects.toSatisfy(isGitObjectMissing);
+});
+
+it('reads again what could not be read', async () => {
+  const [id, files] = [await write('here'), objectFilesOf(gitdir)];
+  const [objects, away] = [join(gitdir, 'objects'), join(gitdir, 'away')];
+  await rename(objects, away);
+  await expect(textOf(files, id)).rejects.toThrow();
+  await rename(away, objects);
+  expect(await textOf(files, id)).toBe('here');
 });
 
 it('shows the objects of a moment: later ones are in a later file system', async () => {
