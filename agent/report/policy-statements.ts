@@ -92,8 +92,7 @@ interface Known<T> {
 }
 
 interface Judged {
-  /** Newest state with this judgement. */
-  state: ListedState;
+  readonly state: ListedState;
   readonly judgement: Judgement;
 }
 
@@ -184,12 +183,8 @@ export class PolicyStatements {
 
   #judge(key: string, state: ListedState): Judgement {
     const known = this.#judged.get(key);
-    if (known !== undefined && isSameState(known.state, state)) {
-      // So that no names of earlier namespaces are retained.
-      known.state = state;
-      return known.judgement;
-    }
-    const judgement = judgeListed(state);
+    const judgement = known !== undefined && isSameState(known.state, state) ? known.judgement : judgeListed(state);
+    // Always the newest state: an earlier one retains the names of earlier namespaces.
     this.#judged.set(key, { state, judgement });
     return judgement;
   }
