@@ -245,7 +245,7 @@ export class Alerts {
       metrics.waiting(0);
       return Number.POSITIVE_INFINITY;
     }
-    if (isAwaitingAgents() && clock.monotonicMs() - this.#leadsSince < RETURN_MS) return this.#nowMs() + GATHER_MS;
+    if (clock.monotonicMs() - this.#leadsSince < RETURN_MS && isAwaitingAgents()) return this.#nowMs() + GATHER_MS;
     await this.compareWithSilences();
     // Notifies what fired under the previous leader, or before a failed pass, even if it resolves.
     if (this.#mustPass) await this.#notifier.pass(file.config, signal);

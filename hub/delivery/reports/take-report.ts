@@ -118,7 +118,7 @@ interface TakenReport {
 const noteAcknowledged = ({ frame, isOfFull, known }: TakenReport, context: FrameContext): void => {
   const { reports } = context.state;
   reports.taken = frame.seq;
-  const isFirst = known === null || known.acked === null;
+  const isFirst = known?.acked == null;
   const mayWait = !isFirst && isQuiet(frame) && !isOfFull && frame.seq - reports.acknowledged < MAX_UNACKNOWLEDGED;
   if (!mayWait) acknowledge(context);
 };
