@@ -61,6 +61,16 @@ export class ClusterPolicies implements Policies {
     return this.named.has(key) || this.#isListed(key);
   }
 
+  /**
+   * Key of the reports. Maps with the same list, seen names and key have the same reports;
+   * undefined if the cluster has some of its own: deviations, or policies of globs.
+   */
+  get commonKey(): string | undefined {
+    if (this.named.size > 0 || this.list.hasGlobs) return undefined;
+    const { profile, asOf, missing } = this.baseline;
+    return `${profile.floor} ${profile.gatekeeper} ${this.list.countExpired(asOf)} ${missing}`;
+  }
+
   /** Whether a policy of the list governs no namespace, according to its bit. */
   isMissing(name: string): boolean {
     return hasBit(this.baseline.missing, this.list.bitOf(name));
@@ -222,6 +232,7 @@ const candidatesBetween = (before: Policies, after: Policies): ReadonlySet<strin
  */
 export const keysBetween = (before: Policies, after: Policies): readonly string[] => {
   if (before === after) return NO_KEYS;
+  if (before.size === 0) return [...after.keys()];
   const keys: string[] = [];
   for (const key of candidatesBetween(before, after)) if (before.get(key) !== after.get(key)) keys.push(key);
   return keys;

@@ -1,10 +1,12 @@
 import { type PolicyReport, policyKey } from '@fso/shared/api';
+import { encodeBitmap } from '@fso/shared/status';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ClusterRecord, type Desired, PolicyLists } from '../../ledger/index.ts';
+import { clusterFile, policyFile } from '../../../test/harness/policy-files.ts';
+import { ClusterPolicies, type ClusterRecord, type Desired, PolicyLists } from '../../ledger/index.ts';
 import { NameSets } from '../scope/name-sets.ts';
 import { ScopeState } from '../scope/scope-state.ts';
-import { clusterRecord, desiredOf, policyReport } from '../testing/fleet.ts';
+import { baselineIn, clusterRecord, desiredOf, OLD_REVISION, policyReport, REVISION } from '../testing/fleet.ts';
 import {
   type ClusterModel,
   MODEL_COMMITS,
@@ -108,6 +110,46 @@ class Simulation {
   }
 }
 
+const MANY = Array.from({ length: 70 }, (_, n) => `p${n}`);
+const commitOf = (revision: string, regions: readonly string[]): Desired =>
+  desiredOf(revision, [
+    ...['eu', 'us', 'ap'].map((name) => ({ path: `clusters/${name}.yaml`, text: clusterFile(name, regions) })),
+    ...MANY.map((name) => ({ path: `policies/${name}.yaml`, text: policyFile(name, regions) })),
+  ]);
+const LARGE_COMMITS = [commitOf(REVISION, ['eu-west-1']), commitOf(OLD_REVISION, ['eu-central-1'])] as const;
+
+/** Builds records of clusters with many policies. */
+const largeRecords = () => {
+  const lists = new PolicyLists();
+  for (const each of LARGE_COMMITS) lists.takeCommit(each, () => undefined);
+  return ({ name, connected, list, missing, named }: LargeCluster, second: number): ClusterRecord => {
+    const at = new Date(Date.UTC(2026, 0, 2, 0, 0, second)).toISOString();
+    const baseline = baselineIn(LARGE_COMMITS[list ?? 0] ?? LARGE_COMMITS[0], name, { missing });
+    const policies = lists.get(baseline.list);
+    if (list === undefined || policies === undefined) return clusterRecord(name, [], { connected });
+    const deviating = new Map(named.map((key) => [key, policyReport(key, { phase: 'Failed' })]));
+    return clusterRecord(name, [], {
+      connected,
+      baseline,
+      policies: new ClusterPolicies(policies, baseline, deviating),
+      policiesChanged: at,
+    });
+  };
+};
+
+const largeCluster = fc.record({
+  name: fc.constantFrom('eu', 'us', 'ap'),
+  connected: fc.boolean(),
+  /** Index of the commit; undefined: the agent has not reported. */
+  list: fc.constantFrom(undefined, 0, 1),
+  missing: fc.constantFrom(
+    '',
+    encodeBitmap(MANY.length, (bit) => bit < 66),
+  ),
+  named: fc.constantFrom<readonly string[]>([], ['p7']),
+});
+type LargeCluster = typeof largeCluster extends fc.Arbitrary<infer T> ? T : never;
+
 const removal = fc.constantFrom(...MODEL_NAMES).map((name) => ({ name, isRemoved: true }));
 const commit = fc.constantFrom(null, ...MODEL_COMMITS);
 const steps = fc.array(fc.tuple(fc.oneof({ weight: 8, arbitrary: modelChange }, removal), commit), { maxLength: 12 });
@@ -124,6 +166,64 @@ describe('the fleet index', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('counts clusters whose policies change all at once', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.array(largeCluster, { maxLength: 3 }), fc.constantFrom(...LARGE_COMMITS)), { maxLength: 8 }),
+        (steps) => {
+          const recordOfLarge = largeRecords();
+          const known = new Map<string, ClusterRecord>();
+          const reader = new Reader();
+          for (const [changes, desired] of steps) {
+            for (const change of changes) known.set(change.name, recordOfLarge(change, 0));
+            const clusters = [...known.values()];
+            reader.check({ desired, clusters }, { desired, clusters: clusters.map((record) => plainly(record, new Map(record.policies))) });
+          }
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  it('dates all policies of clusters that change together by the last change', () => {
+    const recordOfLarge = largeRecords();
+    const index = new FleetIndex();
+    const [desired] = LARGE_COMMITS;
+    const conforming = { connected: true, missing: '', named: [] };
+    const update = (states: readonly (readonly [name: 'eu' | 'us', list: LargeCluster['list'], second: number])[]) => {
+      const clusters = states.map(([name, list, second]) => recordOfLarge({ ...conforming, name, list }, second));
+      const [policy] = index.update({ desired, clusters }).policies();
+      return [policy?.summary().lastUpdated, policy?.rows.get('eu')?.changed, policy?.rows.get('us')?.changed].map((time) =>
+        time?.slice(17, 19),
+      );
+    };
+    expect(
+      update([
+        ['eu', undefined, 0],
+        ['us', undefined, 0],
+      ]),
+    ).toEqual([undefined, undefined, undefined]);
+    expect(
+      update([
+        ['eu', 0, 5],
+        ['us', 0, 3],
+      ]),
+    ).toEqual(['05', '05', '03']);
+    expect(
+      update([
+        ['eu', 0, 5],
+        ['us', 1, 9],
+      ]),
+    ).toEqual(['09', '05', '09']);
+    expect(
+      update([
+        ['eu', 1, 7],
+        ['us', 1, 9],
+      ]),
+    ).toEqual(['09', '07', '09']);
+    expect(update([['eu', 1, 7]])).toEqual(['07', '07', undefined]);
   });
 
   it('keeps unchanged objects', () => {

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ManagedClusterDocument } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
+import type { NamedPolicy } from '@fso/shared/status';
 import type { Visibility } from '../../access/index.ts';
 import { type ClusterRecord, countViolations, type Desired, keysBetween, namedIn } from '../../ledger/index.ts';
 import {
@@ -60,18 +61,26 @@ interface Moments {
   readonly keys: readonly string[];
 }
 
+/** Whether any of the policies is reported by name, and as the predicate says. */
+const hasAny = (policies: ClusterRecord['policies'], keys: readonly string[], isSo: (named: NamedPolicy) => boolean): boolean => {
+  const named = namedIn(policies);
+  const isNamedSo = (key: string): boolean => {
+    const policy = named.get(key);
+    return policy !== undefined && isSo(policy);
+  };
+  return named.size > 0 && keys.some(isNamedSo);
+};
+
 /** Whether the violations of a cluster, or fields shown with them, differ between two states. */
 const hasOtherViolations = ({ before, now, keys }: Moments): boolean => {
   if (!isDeepStrictEqual(before.report?.violationSamples, now.report?.violationSamples)) return true;
-  const violates = ({ policies }: ClusterRecord, key: string): boolean => (namedIn(policies).get(key)?.violations ?? 0) > 0;
-  return keys.some((key) => violates(before, key) || violates(now, key));
+  return [before, now].some(({ policies }) => hasAny(policies, keys, ({ violations }) => violations > 0));
 };
 
 /** Whether the owners at risk of a cluster differ between two states. */
 const hasOtherRisks = ({ before, now, keys }: Moments): boolean => {
   if (areRisksFresh(before) !== areRisksFresh(now) || !isDeepStrictEqual(before.report?.riskSamples, now.report?.riskSamples)) return true;
-  const isAtRisk = ({ policies }: ClusterRecord, key: string): boolean => namedIn(policies).get(key)?.risks !== undefined;
-  return keys.some((key) => isAtRisk(before, key) || isAtRisk(now, key));
+  return [before, now].some(({ policies }) => hasAny(policies, keys, ({ risks }) => risks !== undefined));
 };
 
 type Findings = Pick<ClusterEntry, 'violations' | 'named' | 'risks' | 'namedRisks'>;
@@ -112,6 +121,7 @@ export class FleetIndex {
     }
     for (const record of clusters) if (this.#isNew(record)) yield* this.#track(record);
     if (this.#clusters.size > clusters.length) yield* this.#forgetOthers(clusters);
+    yield* this.#policies.settle();
   }
 
   desired(): Desired | null {

@@ -31,8 +31,8 @@ const FIELDS = { Active: 'active', Failed: 'failed', Pending: 'pending', Expired
 /** Creates empty counts for {@link countPhase}. */
 export const noPhases = (): PhaseCounts => ({ total: 0, active: 0, failed: 0, pending: 0, expired: 0 });
 
-/** Counts a policy by its phase. @param by 1 to count it, -1 to undo that */
-export const countPhase = (counts: PhaseCounts, phase: Phase, by: 1 | -1 = 1): void => {
+/** Counts policies by their phase. @param by number of them; negative to undo that */
+export const countPhase = (counts: PhaseCounts, phase: Phase, by = 1): void => {
   counts.total += by;
   counts[FIELDS[phase]] += by;
 };

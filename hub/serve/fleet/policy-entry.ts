@@ -3,7 +3,7 @@ import { byText } from '@fso/shared/encoding';
 import { type PageQuery, pageOf } from '../http/paging.ts';
 import { worstPhase } from './phases.ts';
 import { headFromReport, type PolicyHead } from './policy-head.ts';
-import { emptyTally, type PolicyTally, recount } from './policy-tally.ts';
+import { PolicyCounter, type PolicyTally } from './policy-tally.ts';
 
 /**
  * Whether a time (RFC 3339) is after another. Agents write all times in the same format, which
@@ -60,6 +60,13 @@ export interface MutablePolicyEntry extends PolicyEntry {
    * new one.
    */
   change(before: PolicyInCluster | undefined, now: PolicyInCluster | undefined): void;
+  /**
+   * Counts clusters that have the same row.
+   *
+   * @param row its time is the latest of the clusters
+   * @param clusters number of clusters; negative: they had the row
+   */
+  count(row: Omit<PolicyInCluster, 'cluster'>, clusters: number): void;
   /** Records that the time of a row has increased. */
   raiseTime(time: string): void;
 }
@@ -73,7 +80,7 @@ const latestOf = (rows: Iterable<PolicyInCluster>): string | null => {
 
 /** Creates the entry of a policy. @param rows rows of its clusters, maintained by the caller */
 export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyEntry => {
-  const tally = emptyTally();
+  const counter = new PolicyCounter();
   let inGit: PolicyHead | undefined;
   // Computed on demand, and reset by a change.
   let first: (ClusterPolicyReport & { readonly head: PolicyHead }) | undefined;
@@ -98,10 +105,12 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
   const described = (): PolicyHead & Pick<PolicyView, 'phase' | 'violations'> => {
     const known = headNow();
     if (known === undefined) throw new Error(`no source describes policy ${key}`);
-    return { ...known, phase: worstPhase(tally.phases), violations: tally.violations };
+    const { phases, violations } = counter.tally();
+    return { ...known, phase: worstPhase(phases), violations };
   };
   const summarise = (): PolicySummary => {
     if (lastUpdated === undefined) lastUpdated = latestOf(rows.all());
+    const tally = counter.tally();
     return {
       ...described(),
       clusters: { ...tally.phases, connected: tally.connected },
@@ -118,7 +127,9 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
   return {
     key,
     rows,
-    tally,
+    get tally() {
+      return counter.tally();
+    },
     head: headNow,
     view: (page = { limit: MAX_ROWS }) => {
       const sorted = rows.all().toSorted((a, b) => byText(a.cluster, b.cluster));
@@ -135,12 +146,19 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
     },
     isInGit: () => inGit !== undefined,
     change: (before, now) => {
-      recount(tally, before, now);
+      counter.replace(before, now);
       noteUpdate(before?.changed, now?.changed);
       const cluster = (now ?? before)?.cluster ?? '';
       // Determining the first cluster reads every cluster. Changes of later clusters do not affect
       // it.
       if (first !== undefined && cluster <= first.cluster) first = undefined;
+      summary = undefined;
+    },
+    count: (row, clusters) => {
+      counter.add(row, clusters);
+      if (clusters > 0) noteUpdate(undefined, row.changed);
+      else if (row.changed !== null && lastUpdated && !isLater(lastUpdated, row.changed)) lastUpdated = undefined;
+      first = undefined;
       summary = undefined;
     },
     raiseTime: (time) => {

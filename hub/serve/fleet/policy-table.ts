@@ -1,9 +1,21 @@
-import { effectivePhase, isShortReport, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
+import { effectivePhase, isShortReport, type PolicyInCluster } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo2 } from '@fso/shared/runtime';
 import { ClusterPolicies, type ClusterRecord, type Desired, type PolicyList } from '../../ledger/index.ts';
-import { withSamples } from './cluster-entry.ts';
+import {
+  type Contribution,
+  contributionOf,
+  type EntrySet,
+  has,
+  hasReported,
+  isAlike,
+  type Members,
+  NONE,
+  rowOf,
+  SharedChanges,
+  TIMES_KEPT,
+} from './contribution.ts';
 import { countPhase, isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import { type ClusterPolicyReport, createPolicyEntry, inSteps, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
 import { headsOf } from './policy-head.ts';
@@ -11,60 +23,6 @@ import { headsOf } from './policy-head.ts';
 type Entries = readonly MutablePolicyEntry[];
 /** Steps of an update. Returns the number of policies in each phase. */
 type Steps = Generator<void, Readonly<PhaseCounts>>;
-type EntrySet = ReadonlySet<MutablePolicyEntry>;
-
-/** Maximum number of kept times per cluster, for changes of the hub's policies. */
-const TIMES_KEPT = 64;
-
-/**
- * Contribution of one cluster. Rows are built from it on each read. Storing them would take memory
- * for each policy in each cluster.
- */
-interface Contribution {
-  record: ClusterRecord;
-  /** Policies that Git has for the cluster. Clusters with the same policies share a set. */
-  readonly meant: EntrySet;
-  /** Other policies that the cluster reports. */
-  readonly others: EntrySet;
-  readonly phases: Readonly<PhaseCounts>;
-  /**
-   * Times of change, RFC 3339, of policies whose reports have no time, by key. `since` is the time
-   * of all others.
-   */
-  readonly changed: Map<string, string>;
-  readonly since: string | null;
-}
-
-/** @param reported report of the policy in the record */
-const rowOf = (
-  { key }: MutablePolicyEntry,
-  { record, changed, since }: Contribution,
-  reported: PolicyReport | undefined = record.policies.get(key),
-): PolicyInCluster => {
-  const report = withSamples(record, key, reported);
-  const time = report === null ? null : (report.lastUpdated ?? changed.get(key) ?? since);
-  return { cluster: record.name, fresh: isKnown(record), report, changed: time };
-};
-
-type Members = Pick<Contribution, 'meant' | 'others'>;
-
-const hasReported = (before: Contribution | undefined): before is Contribution => (before?.record.policies.size ?? 0) > 0;
-
-const NONE: EntrySet = new Set();
-
-/** Creates a contribution. All policies of a first report have the same time of change. */
-const contributionOf = (record: ClusterRecord, { meant, others }: Members, before: Contribution | undefined): Contribution => ({
-  record,
-  meant,
-  others,
-  phases: { ...(before?.phases ?? noPhases()) },
-  ...(hasReported(before) ? { changed: before.changed, since: before.since } : { changed: new Map(), since: record.policiesChanged }),
-});
-
-const has = ({ meant, others }: Members, entry: MutablePolicyEntry): boolean => meant.has(entry) || others.has(entry);
-
-const isAlike = (a: Contribution, b: Contribution): boolean =>
-  a.meant === b.meant && a.others === b.others && a.record.policies === b.record.policies && isKnown(a.record) === isKnown(b.record);
 
 /**
  * Returns the policies of a list that a cluster should not have. Memoized for all clusters with the
@@ -87,8 +45,8 @@ const reportedCandidates = (policies: ClusterRecord['policies'], meant: EntrySet
 const isEqual = (a: EntrySet, b: EntrySet): boolean => a.size === b.size && [...a].every((entry) => b.has(entry));
 
 /**
- * All policies over their clusters. The contribution of a cluster is replaced in steps; in between,
- * some of its policies are still counted as before.
+ * All policies over their clusters. The contribution of a cluster is replaced in steps; until
+ * {@link PolicyTable.settle}, some of its policies are still counted as before.
  */
 export class PolicyTable {
   readonly #entries = new Map<string, MutablePolicyEntry>();
@@ -102,6 +60,7 @@ export class PolicyTable {
   #namedBefore: ReadonlyMap<string, EntrySet> = new Map();
   /** Names of the clusters that report a policy which they should not have. */
   readonly #reporters = new Map<MutablePolicyEntry, Set<string>>();
+  readonly #shared = new SharedChanges();
   #sorted: readonly MutablePolicyEntry[] | undefined;
 
   /** Updates the content of policies from Git. */
@@ -134,19 +93,41 @@ export class PolicyTable {
     // From here on readers get the new rows.
     this.#clusters.set(record.name, now);
     if (before !== undefined && isAlike(before, now)) return now.phases;
-    this.#noteReporter(record.name, before?.others ?? NONE, now.others);
+    const shared = few === undefined ? this.#shared.take(before, now, keys) : undefined;
+    if (shared === undefined) return yield* this.#recount(before, now, few);
+    this.#clusters.set(record.name, shared);
+    return shared.phases;
+  }
+
+  /** Counts a changed contribution. @param few changed policies if the others are the same */
+  *#recount(before: Contribution | undefined, now: Contribution, few: Entries | undefined): Steps {
+    this.#noteReporter(now.record.name, before?.others ?? NONE, now.others);
     yield* inSteps(few ?? [...now.meant, ...now.others], (entry) => this.#replace(entry, before, now));
     if (before !== undefined) yield* this.#dropGone(before, now);
     this.#boundTimes(now);
     return now.phases;
   }
 
-  /** Returns the changed policies if none was added or removed; undefined: some may have been. */
-  #fewChanged(keys: readonly string[], { meant, others }: Members, policies: ClusterRecord['policies']): Entries | undefined {
+  /**
+   * Returns the changed policies if they are few and none was added or removed; undefined: some may
+   * have been.
+   */
+  #fewChanged(keys: readonly string[], before: Contribution, policies: ClusterRecord['policies']): Entries | undefined {
+    if (!hasReported(before) || keys.length > TIMES_KEPT) return undefined;
+    const { meant, others } = before;
     const entries = keys.map((key) => this.#entries.get(key));
     const isInPlace = (entry: MutablePolicyEntry | undefined): entry is MutablePolicyEntry =>
       entry !== undefined && (meant.has(entry) || (others.has(entry) && policies.has(entry.key)));
     return entries.every(isInPlace) ? entries : undefined;
+  }
+
+  /** Counts the changes that clusters share, in steps. Ends each update. */
+  *settle(): Generator<void, void> {
+    for (const { contribution, clusters, latest } of this.#shared.takeAll())
+      yield* inSteps(contribution.meant, (entry) => {
+        entry.count({ ...rowOf(entry, contribution), changed: latest }, clusters);
+        this.#dropIfEmpty(entry);
+      });
   }
 
   /** Replaces the record of a cluster without changed policies. */

@@ -26,7 +26,7 @@ export interface PolicyTally {
 }
 
 /** Creates the tally of a policy without clusters. */
-export const emptyTally = (): PolicyTally => ({
+const emptyTally = (): PolicyTally => ({
   phases: noPhases(),
   connected: 0,
   violations: 0,
@@ -41,13 +41,13 @@ export const emptyTally = (): PolicyTally => ({
 export const isConflicting = ({ conditions }: Pick<PolicyReport, 'conditions'>): boolean =>
   conditions.some(({ type, status }) => type === CONDITIONS.conflict && status === 'True');
 
-const countIn = <K>(counts: Map<K, number>, key: K, by: 1 | -1): void => {
+const countIn = <K>(counts: Map<K, number>, key: K, by: number): void => {
   const count = (counts.get(key) ?? 0) + by;
   if (count === 0) counts.delete(key);
   else counts.set(key, count);
 };
 
-const countReport = (tally: PolicyTally, report: PolicyReport, by: 1 | -1): void => {
+const countReport = (tally: PolicyTally, report: PolicyReport, by: number): void => {
   tally.violations += by * report.violations;
   tally.governed += by * report.namespaces.length;
   if (isConflicting(report)) tally.conflicts += by;
@@ -55,18 +55,55 @@ const countReport = (tally: PolicyTally, report: PolicyReport, by: 1 | -1): void
   for (const namespace of report.namespaces) countIn(tally.namespaces, namespace, by);
 };
 
-const countState = (tally: PolicyTally, row: PolicyInCluster, by: 1 | -1): void => {
-  countPhase(tally.phases, effectivePhase(row), by);
-  if (row.fresh) tally.connected += by;
-  if (row.report !== null && isNamespaceMissing(row.report)) tally.missing[row.fresh ? 'known' : 'old'] += by;
+/** State of a policy in a cluster. */
+type State = Pick<PolicyInCluster, 'fresh' | 'report'>;
+
+/** @param by number of clusters in this state; negative to undo that */
+const countState = (tally: PolicyTally, state: State, by: number): void => {
+  countPhase(tally.phases, effectivePhase(state), by);
+  const { fresh, report } = state;
+  if (fresh) tally.connected += by;
+  if (report === null) return;
+  if (isNamespaceMissing(report)) tally.missing[fresh ? 'known' : 'old'] += by;
+  countReport(tally, report, by);
 };
 
-/** Replaces the contribution of a cluster. */
-export const recount = (tally: PolicyTally, before: PolicyInCluster | undefined, now: PolicyInCluster | undefined): void => {
-  if (before) countState(tally, before, -1);
-  if (now) countState(tally, now, 1);
-  // A new or ended connection leaves the report unchanged.
-  if (before?.report === now?.report) return;
-  if (before?.report) countReport(tally, before.report, -1);
-  if (now?.report) countReport(tally, now.report, 1);
-};
+/** Most reports whose clusters are not counted at once. Each is retained until then. */
+const MAX_WAITING = 8;
+
+/**
+ * Counter of the clusters of one policy. Most clusters share a report, and changes are counted for
+ * all clusters with the same report together.
+ */
+export class PolicyCounter {
+  readonly #tally = emptyTally();
+  /** Numbers of clusters that are not counted yet, by report. */
+  readonly #current = new Map<PolicyReport | null, number>();
+  readonly #old = new Map<PolicyReport | null, number>();
+
+  /** Replaces the state of a cluster; undefined: it does not have the policy. */
+  replace(before: State | undefined, now: State | undefined): void {
+    if (before !== undefined) this.add(before, -1);
+    if (now !== undefined) this.add(now, 1);
+  }
+
+  /** Adds clusters with the same state. @param by number of clusters; negative to undo that */
+  add({ fresh, report }: State, by: number): void {
+    const waiting = fresh ? this.#current : this.#old;
+    waiting.set(report, (waiting.get(report) ?? 0) + by);
+    if (waiting.size > MAX_WAITING) this.#count(waiting, fresh);
+  }
+
+  /** Returns the sums over all clusters. The same object each time, which later calls update. */
+  tally(): Readonly<PolicyTally> {
+    this.#count(this.#current, true);
+    this.#count(this.#old, false);
+    return this.#tally;
+  }
+
+  #count(waiting: Map<PolicyReport | null, number>, fresh: boolean): void {
+    if (waiting.size === 0) return;
+    for (const [report, by] of waiting) if (by !== 0) countState(this.#tally, { fresh, report }, by);
+    waiting.clear();
+  }
+}
