@@ -78,6 +78,34 @@ const latestOf = (rows: Iterable<PolicyInCluster>): string | null => {
   return latest;
 };
 
+/** Latest time of the rows of a policy. All rows are searched only if the latest one has left. */
+class LatestTime {
+  readonly #search: () => string | null;
+  /** undefined: to be searched. */
+  #time: string | null | undefined = null;
+
+  constructor(search: () => string | null) {
+    this.#search = search;
+  }
+
+  read(): string | null {
+    if (this.#time === undefined) this.#time = this.#search();
+    return this.#time;
+  }
+
+  /** Replaces the time of a row. */
+  replace(before: string | null | undefined, now: string | null | undefined): void {
+    if (before === now || this.#time === undefined) return;
+    if (now && (this.#time === null || !isLater(this.#time, now))) this.#time = now;
+    else if (before === this.#time) this.#time = undefined;
+  }
+
+  /** Removes rows. @param latest their latest time */
+  forget(latest: string | null): void {
+    if (latest !== null && this.#time && !isLater(this.#time, latest)) this.#time = undefined;
+  }
+}
+
 /** Creates the entry of a policy. @param rows rows of its clusters, maintained by the caller */
 export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyEntry => {
   const counter = new PolicyCounter();
@@ -85,17 +113,7 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
   // Computed on demand, and reset by a change.
   let first: (ClusterPolicyReport & { readonly head: PolicyHead }) | undefined;
   let summary: PolicySummary | undefined;
-  let lastUpdated: string | null | undefined = null;
-
-  /**
-   * Updates the latest time. All clusters have to be searched only if the latest row got an older
-   * time.
-   */
-  const noteUpdate = (before: string | null | undefined, now: string | null | undefined): void => {
-    if (before === now || lastUpdated === undefined) return;
-    if (now && (lastUpdated === null || !isLater(lastUpdated, now))) lastUpdated = now;
-    else if (before === lastUpdated) lastUpdated = undefined;
-  };
+  const latest = new LatestTime(() => latestOf(rows.all()));
   const headNow = (): PolicyHead | undefined => {
     if (inGit) return inGit;
     const found = first ? undefined : rows.first();
@@ -109,7 +127,6 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
     return { ...known, phase: worstPhase(phases), violations };
   };
   const summarise = (): PolicySummary => {
-    if (lastUpdated === undefined) lastUpdated = latestOf(rows.all());
     const tally = counter.tally();
     return {
       ...described(),
@@ -120,7 +137,7 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
         binding: Object.fromEntries(tally.locks.binding),
       },
       namespaces: tally.governed,
-      lastUpdated,
+      lastUpdated: latest.read(),
     };
   };
 
@@ -147,7 +164,7 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
     isInGit: () => inGit !== undefined,
     change: (before, now) => {
       counter.replace(before, now);
-      noteUpdate(before?.changed, now?.changed);
+      latest.replace(before?.changed, now?.changed);
       const cluster = (now ?? before)?.cluster ?? '';
       // Determining the first cluster reads every cluster. Changes of later clusters do not affect
       // it.
@@ -156,14 +173,13 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
     },
     count: (row, clusters) => {
       counter.add(row, clusters);
-      if (clusters > 0) noteUpdate(undefined, row.changed);
-      else if (row.changed !== null && lastUpdated && !isLater(lastUpdated, row.changed)) lastUpdated = undefined;
+      if (clusters > 0) latest.replace(undefined, row.changed);
+      else latest.forget(row.changed);
       first = undefined;
       summary = undefined;
     },
     raiseTime: (time) => {
-      if (lastUpdated === undefined || (lastUpdated !== null && !isLater(time, lastUpdated))) return;
-      lastUpdated = time;
+      latest.replace(undefined, time);
       summary = undefined;
     },
   };
