@@ -5,6 +5,7 @@ import { withSamples } from './cluster-entry.ts';
 import { countPhase, isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import { isLater, type MutablePolicyEntry } from './policy-entry.ts';
 
+/** Policies of the index. */
 export type EntrySet = ReadonlySet<MutablePolicyEntry>;
 
 /** Maximum number of kept times per cluster, for changes of the hub's policies. */
@@ -29,7 +30,7 @@ export interface Contribution {
   readonly since: string | null;
 }
 
-/** @param reported report of the policy in the record */
+/** Builds the row of a policy in a cluster. @param reported report of the policy in the record */
 export const rowOf = (
   { key }: MutablePolicyEntry,
   { record, changed, since }: Contribution,
@@ -43,6 +44,7 @@ export const rowOf = (
 /** Policies of a cluster. */
 export type Members = Pick<Contribution, 'meant' | 'others'>;
 
+/** Whether a cluster has reported any policy. */
 export const hasReported = (before: Contribution | undefined): before is Contribution => (before?.record.policies.size ?? 0) > 0;
 
 /** Set without policies. */
@@ -82,18 +84,17 @@ const extentOf = (before: Contribution | undefined, now: Contribution, keys: rea
 interface SharedChange {
   /** Contribution of one of the clusters. */
   readonly contribution: Contribution;
-  /** Number of policies of a cluster in each phase. */
-  readonly phases: Readonly<PhaseCounts>;
   /** Number of clusters; negative: they leave the state. */
   clusters: number;
   /** Latest time of their rows, RFC 3339. */
   latest: string | null;
 }
 
-const sharedChange = (contribution: Contribution): SharedChange => {
+/** Counts the policies of a cluster in each phase. */
+const phasesOf = (contribution: Contribution): Readonly<PhaseCounts> => {
   const phases = noPhases();
   for (const entry of contribution.meant) countPhase(phases, effectivePhase(rowOf(entry, contribution)));
-  return { contribution, phases, clusters: 0, latest: null };
+  return phases;
 };
 
 /**
@@ -121,9 +122,10 @@ export class SharedChanges {
     if (extent === 'some' || has === undefined || (before !== undefined && had === undefined)) return undefined;
     const taken = extent === 'none' ? now : { ...now, changed: new Map<string, string>(), since: now.record.policiesChanged };
     const timeOf = (of: Contribution): string | null => (extent === 'none' ? null : latestOf(of));
-    const { phases } = this.#note(this.#added, has, taken, timeOf(taken));
+    const contribution = { ...taken, phases: this.#added.get(has)?.contribution.phases ?? phasesOf(taken) };
+    this.#note(this.#added, has, contribution, timeOf(taken));
     if (before !== undefined && had !== undefined) this.#note(this.#removed, had, before, timeOf(before));
-    return { ...taken, phases };
+    return contribution;
   }
 
   /** Returns the changes taken since the last call, additions first. */
@@ -135,12 +137,11 @@ export class SharedChanges {
     return all;
   }
 
-  #note(changes: Map<string, SharedChange>, key: string, contribution: Contribution, time: string | null): SharedChange {
-    const change = changes.get(key) ?? sharedChange(contribution);
+  #note(changes: Map<string, SharedChange>, key: string, contribution: Contribution, time: string | null): void {
+    const change = changes.get(key) ?? { contribution, clusters: 0, latest: null };
     changes.set(key, change);
     change.clusters += 1;
     if (time !== null && (change.latest === null || isLater(time, change.latest))) change.latest = time;
-    return change;
   }
 
   /** Key of the state of a cluster; undefined if others cannot have the same. */
@@ -148,7 +149,8 @@ export class SharedChanges {
     const { policies } = record;
     const expected = `${this.#idOf(meant)} ${isKnown(record)}`;
     if (policies.size === 0) return expected;
-    if (others.size > 0 || !(policies instanceof ClusterPolicies) || policies.commonKey === undefined) return undefined;
-    return `${expected} ${this.#idOf(policies.list)} ${policies.seen && this.#idOf(policies.seen)} ${policies.commonKey}`;
+    if (others.size > 0 || !(policies instanceof ClusterPolicies)) return undefined;
+    const { list, seen, commonKey } = policies;
+    return commonKey && `${expected} ${this.#idOf(list)} ${seen && this.#idOf(seen)} ${commonKey}`;
   }
 }
